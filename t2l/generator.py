@@ -1,0 +1,225 @@
+"""Condition in, adapters out: a text encoder and a hypernetwork as one thing that is saved and loaded.
+Knows the networks and the encoder; never a base model's weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from t2l.encoder import DEFAULT_ENCODER, TextEncoder
+from t2l.errors import T2LError
+from t2l.files import complete_or_absent
+from t2l.hypernet import T2L, T2LConfig
+from t2l.lora import LoRASpec, LoRAWeights
+
+FORMAT_VERSION = 1
+MAX_DESCRIPTION = 2000
+_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+
+
+def check_text(value: Any, what: str, limit: int) -> str:
+    """The text itself; raises T2LError where it is no text, blank, over `limit` characters or unprintable."""
+    if not isinstance(value, str):
+        raise T2LError(f"The {what} must be text, not {type(value).__name__}.")
+    if len(value) > limit:
+        raise T2LError(f"The {what} has {len(value):,} characters; the most is {limit:,}. Shorten it.")
+    if not value.strip():
+        raise T2LError(f"The {what} is empty; type some text.")
+    bad = next(
+        (c for c in value if unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r\f\v\x85"), None
+    )
+    if bad is not None:
+        raise T2LError(f"The {what} holds the control character U+{ord(bad):04X}; remove it.")
+    return value
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What an adapter is made from: a description as text.
+
+    The text is kept in canonical form (NFC, single spaces), so that the same words give the same adapter.
+    Raises T2LError for text that cannot serve.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.text, list | tuple):
+            raise T2LError("A list as one condition is ambiguous; pass one text, or several conditions.")
+        text = unicodedata.normalize("NFC", check_text(self.text, "description", MAX_DESCRIPTION))
+        object.__setattr__(self, "text", re.sub(r"\s+", " ", text).strip())
+
+
+@dataclass
+class Generator:
+    """A hypernetwork with the encoder that feeds it and the base that it was trained for.
+
+    network: built by `T2LConfig`. encoder_name: a TextEncoder's name; it is loaded at the first use.
+    base_weights_id: the base weights of the training. training: facts for the card, plain JSON.
+    """
+
+    network: T2L
+    encoder_name: str = DEFAULT_ENCODER
+    base_weights_id: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    _encoder: TextEncoder | None = None
+    _id: str = ""
+
+    @property
+    def spec(self) -> LoRASpec:
+        """The specification of every adapter that it makes."""
+        return self.network.config.spec
+
+    @property
+    def encoder(self) -> TextEncoder:
+        if self._encoder is None:
+            encoder = TextEncoder(self.encoder_name)
+            if encoder.size != self.network.config.condition_size:
+                raise T2LError(
+                    f"The encoder {self.encoder_name} gives {encoder.size} numbers, but this checkpoint "
+                    f"expects {self.network.config.condition_size}; it was trained with another encoder."
+                )
+            self._encoder = encoder
+        return self._encoder
+
+    @property
+    def id(self) -> str:
+        """sha256 over configuration and weights: names exactly what makes the adapters."""
+        if not self._id:
+            digest = hashlib.sha256(json.dumps(self._facts(), sort_keys=True).encode())
+            for key, tensor in sorted(self.network.state_dict().items()):
+                digest.update(f"{key} {tuple(tensor.shape)}\n".encode())
+                digest.update(tensor.detach().float().contiguous().numpy().tobytes())
+            self._id = digest.hexdigest()
+        return self._id
+
+    @torch.no_grad()
+    def generate(self, conditions: Sequence[Condition | str]) -> LoRAWeights:
+        """A stack with one adapter for each condition, float32 on the CPU.
+
+        Raises T2LError for a text that cannot serve, or a network that gives NaN.
+        """
+        if isinstance(conditions, str | Condition) or not conditions:
+            raise T2LError("generate takes a list of conditions, one for each adapter.")
+        texts = [(c if isinstance(c, Condition) else Condition(c)).text for c in conditions]
+        return self.network.eval()(self.encoder.encode(texts)).check_finite()
+
+    def save(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
+        """Writes config.json and model.safetensors; the folder is complete or as it was before."""
+        from safetensors.torch import save_file
+
+        config = {"format_version": FORMAT_VERSION, **self._facts(), "training": dict(self.training)}
+        state = {
+            key: tensor.detach().to("cpu", dtype).contiguous()
+            for key, tensor in self.network.state_dict().items()
+            if not _implied(key, tensor)
+        }
+        with complete_or_absent(folder) as work:
+            (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            save_file(state, work / _WEIGHTS, metadata={"format": "pt"})
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "kind": "t2l",
+            "base_weights_id": self.base_weights_id,
+            "encoder": self.encoder_name,
+            "network": self.network.config.to_json(),
+        }
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Generator:
+        """Reads what `save` wrote; raises T2LError naming file and fault, before any large allocation."""
+        folder = Path(folder)
+        config = _read_config(folder / _CONFIG)
+        try:
+            settings = T2LConfig.from_json(config["network"])
+            encoder, weights_id = str(config["encoder"]), str(config["base_weights_id"])
+        except (KeyError, TypeError) as err:
+            raise T2LError(f"{folder / _CONFIG} lacks {err}; download the checkpoint again.") from err
+        # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
+        with torch.device("meta"):
+            network = T2L(settings)
+        state = _read_weights(folder / _WEIGHTS, network)
+        network.load_state_dict(state, assign=True)
+        network.requires_grad_(False).eval()
+        training = config.get("training")
+        return cls(
+            network,
+            encoder,
+            weights_id,
+            training if isinstance(training, dict) else {},
+            folder.resolve().name,
+        )
+
+
+def _implied(key: str, tensor: Tensor) -> bool:
+    """A shift that is all zero is not stored; the reference's files are mostly such zeros."""
+    return key.startswith("shift.") and not bool(tensor.any())
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise T2LError(
+            f"{file.parent} is no checkpoint (it has no {file.name}); give a folder made by `t2l train`."
+        )
+    try:
+        if file.stat().st_size > 2**20:
+            raise T2LError(f"{file} is larger than any configuration; download the checkpoint again.")
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as err:
+        raise T2LError(f"{file} cannot be read ({err}); download the checkpoint again.") from err
+    if not isinstance(config, dict) or config.get("kind") != "t2l":
+        raise T2LError(f"{file} does not describe a Text-to-LoRA network (kind must be t2l).")
+    if config.get("format_version") != FORMAT_VERSION:
+        raise T2LError(
+            f"{file} has format_version {config.get('format_version')!r}, this program reads "
+            f"{FORMAT_VERSION}; update the program."
+        )
+    return config
+
+
+def _read_weights(file: Path, network: nn.Module) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    wanted = network.state_dict()
+    state = {}
+    try:
+        with safe_open(file, framework="pt") as stored:
+            names = set(stored.keys())
+            missing = {k for k in wanted if k not in names and not k.startswith("shift.")}
+            unknown = names - set(wanted)
+            if missing or unknown:
+                raise T2LError(
+                    f"{file} does not fit its config.json: "
+                    + "; ".join(f"{len(s)} {word}, first {min(s)}" for word, s in _named(missing, unknown))
+                )
+            for key, tensor in wanted.items():
+                shape = tuple(stored.get_slice(key).get_shape()) if key in names else tuple(tensor.shape)
+                if shape != tuple(tensor.shape):
+                    raise T2LError(
+                        f"{file}: {key} has shape {shape}, config.json says {tuple(tensor.shape)}."
+                    )
+            for key, tensor in wanted.items():
+                state[key] = stored.get_tensor(key).float() if key in names else torch.zeros(tensor.shape)
+    except (OSError, SafetensorError) as err:
+        raise T2LError(
+            f"{file} cannot be read ({err}); it is damaged, download the checkpoint again."
+        ) from err
+    for key, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise T2LError(f"{file}: {key} holds NaN or infinity; this checkpoint cannot be used.")
+    return state
+
+
+def _named(missing: set[str], unknown: set[str]) -> list[tuple[str, set[str]]]:
+    return [(word, s) for word, s in (("missing", missing), ("unknown", unknown)) if s]

@@ -1,0 +1,345 @@
+"""Text-to-LoRA: one network from a condition vector to the LoRA weights of every layer and module.
+Knows shapes alone: no base model, no text, no file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from t2l.errors import T2LError
+from t2l.lora import LoRASpec, LoRAWeights
+
+VARIANTS = ("l", "m", "s", "rankwise")
+_DROPOUT = 0.05
+
+
+@dataclass(frozen=True)
+class T2LConfig:
+    """Everything that `T2L` is built from; saved as JSON beside its weights.
+
+    variant: which axes are asked one by one. "l": (layer, module), one answer holds all of A and B.
+        "m": also the side A|B. "s": also the rank index. "rankwise": the rank index but not the side.
+    share: "none", "layers" (one LoRA for each module type, used in every layer), "all" (one pair of
+        the largest shape, sliced for every module).
+    positions: how "s" and "rankwise" tell ranks apart, "learned" or "rotary".
+    shift, scale: whether the output is shift + scale · raw with stored numbers: "none", "scalar" (scale
+        only) or "element" (one for each element: LoRA initialisation, multi-task offset, z-scores).
+    Raises T2LError for a combination that cannot work.
+    Source: arXiv 2506.06105, section 3.3; sharing: our reading of its press.
+    """
+
+    spec: LoRASpec
+    condition_size: int
+    variant: str = "m"
+    latent_size: int = 128
+    head_size: int = 512
+    share: str = "none"
+    positions: str = "learned"
+    head_bias: bool = True
+    shift: str = "none"
+    scale: str = "none"
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("variant", VARIANTS),
+            ("share", ("none", "layers", "all")),
+            ("positions", ("learned", "rotary")),
+            ("shift", ("none", "element")),
+            ("scale", ("none", "scalar", "element")),
+        ):
+            if getattr(self, name) not in choices:
+                raise T2LError(
+                    f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(choices)}."
+                )
+        for name, least in (("condition_size", 1), ("latent_size", 8), ("head_size", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+        if self.positions == "rotary" and self.variant in ("l", "m"):
+            raise T2LError(
+                f"positions='rotary' needs variant s or rankwise; {self.variant!r} has no rank query."
+            )
+        if self.positions == "rotary" and self.width % 2:
+            raise T2LError(f"Rotary positions need an even trunk width, not {self.width}.")
+
+    @property
+    def width(self) -> int:
+        """Size of the trunk: the condition's half and the two quarters of layer and module."""
+        return self.latent_size // 2 + 2 * (self.latent_size // 4)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: the constructor's arguments."""
+        data = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**data, "spec": self.spec.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> T2LConfig:
+        """Inverse of `to_json`; raises T2LError for missing, unknown or impossible entries."""
+        unknown = set(data) - {f.name for f in fields(cls)}
+        if unknown or "spec" not in data or "condition_size" not in data:
+            raise T2LError(
+                f"This network configuration cannot be read (unknown {sorted(unknown)}, or spec or "
+                "condition_size missing); it was written by another version."
+            )
+        return cls(**{**data, "spec": LoRASpec.from_json(data["spec"])})
+
+
+class _Block(nn.Module):
+    """x + MLP(x); the second Linear is followed by SiLU too, as in the reference."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+        self.dropout = nn.Dropout(_DROPOUT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.dropout(F.silu(self.up(self.norm(x))))
+        return x + self.dropout(F.silu(self.down(y)))
+
+
+class _Mixer(nn.Module):
+    """Joins condition, layer and module: dropout, Linear, SiLU, dropout, Linear, SiLU, dropout."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+        self.dropout = nn.Dropout(_DROPOUT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.dropout(F.silu(self.up(self.dropout(x))))
+        return self.dropout(F.silu(self.down(y)))
+
+
+class _Neck(nn.Module):
+    """From the trunk to what every head reads; not residual."""
+
+    def __init__(self, width: int, head_size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.out = nn.Linear(4 * width, head_size)
+        self.dropout = nn.Dropout(_DROPOUT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(self.out(self.dropout(F.silu(self.up(self.norm(x))))))
+
+
+class _Query(nn.Module):
+    """A learned vector for each of n things, normalised."""
+
+    def __init__(self, n: int, size: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(n, size)
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self) -> Tensor:
+        return self.norm(self.embedding.weight)
+
+
+@dataclass
+class _Slot:
+    """What one head serves: usually one target; with share="all" every target, at the largest shape."""
+
+    i: int
+    o: int
+    targets: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class T2L(nn.Module):
+    """Maps condition (n, c) to a stack of n adapters.
+
+    The module order is that of `config.spec.targets`; row m of the module queries and head m belong to
+    it. Parameters are float32. Source: arXiv 2506.06105, sections 3.2 and 3.3, appendix.
+    """
+
+    def __init__(self, config: T2LConfig) -> None:
+        super().__init__()
+        self.config = config
+        spec, width, quarter = config.spec, config.width, config.latent_size // 4
+        if config.share == "all":
+            i = max(i for i, _ in spec.targets.values())
+            o = max(o for _, o in spec.targets.values())
+            self._slots = [_Slot(i, o, dict(spec.targets))]
+        else:
+            self._slots = [_Slot(i, o, {name: (i, o)}) for name, (i, o) in spec.targets.items()]
+        self._depth = spec.n_layers if config.share == "none" else 1
+        self._sides = config.variant in ("m", "s")
+        self._ranks = config.variant in ("s", "rankwise")
+
+        half = config.latent_size // 2
+        self.condition = nn.Sequential(nn.Linear(config.condition_size, half), nn.LayerNorm(half))
+        self.layer = _Query(self._depth, quarter)
+        self.module = _Query(len(self._slots), quarter)
+        self.mixer = _Mixer(width)
+        self.block1 = _Block(width)
+        self.block2 = _Block(width)
+        self.neck = _Neck(width, config.head_size)
+        if self._sides:
+            self.side = nn.Parameter(torch.randn(len(self._slots), 2, width))
+            self.side_norm = nn.LayerNorm(width)
+        if self._ranks and config.positions == "learned":
+            self.rank = _Query(spec.rank, width)
+        self.heads = nn.ModuleList(
+            nn.Linear(config.head_size, self._rows(slot), bias=config.head_bias) for slot in self._slots
+        )
+        # Buffers, not parameters: nothing trains them here, but they belong to the saved network.
+        self.shift = _Numbers(spec, config.shift)
+        self.scale = _Numbers(spec, config.scale)
+
+    def _rows(self, slot: _Slot) -> int:
+        """Output size of a head: what one query of this variant answers."""
+        size = max(slot.i, slot.o) if self._sides else slot.i + slot.o
+        return size if self._ranks else self.config.spec.rank * size
+
+    def forward(self, condition: Tensor) -> LoRAWeights:
+        """condition (n, c) -> stack of n adapters; raises T2LError for another shape."""
+        size = self.config.condition_size
+        if condition.dim() != 2 or condition.shape[-1] != size:
+            raise T2LError(f"The condition has shape {tuple(condition.shape)}, expected (n, {size}).")
+        n, depth, modules = len(condition), self._depth, len(self._slots)
+        task = self.condition(condition).view(n, 1, 1, -1).expand(-1, depth, modules, -1)
+        layer = self.layer().view(1, depth, 1, -1).expand(n, -1, modules, -1)
+        module = self.module().view(1, 1, modules, -1).expand(n, depth, -1, -1)
+        x = self.block1(self.mixer(torch.cat([task, layer, module], dim=-1)))
+
+        # From here every variant only adds query axes: (n, layer, module[, side][, rank], width).
+        if self._sides:
+            x = x.unsqueeze(3) + self.side_norm(self.side)
+        if self._ranks:
+            # The reference sends the sum of trunk and position through the block; with sides it goes
+            # through once before as well, and learned positions are then added after a block of their own.
+            if self._sides:
+                x = self.block2(x)
+            x = x.unsqueeze(-2)
+            if self.config.positions == "rotary":
+                x = self.block2(_rotate(x.expand(*x.shape[:-2], self.config.spec.rank, -1)))
+            elif self._sides:
+                x = x + self.block2(self.rank())
+            else:
+                x = self.block2(x + self.rank())
+        else:
+            x = self.block2(x)
+        h = self.neck(x)
+
+        A: dict[str, Tensor] = {}
+        B: dict[str, Tensor] = {}
+        for m, slot in enumerate(self._slots):
+            a, b = self._read(slot, self.heads[m], h[:, :, m])
+            for name, (i, o) in slot.targets.items():
+                # (n, layer, rank, size) -> PEFT's orientation; a shared layer is a view, not a copy.
+                layers = self.config.spec.n_layers
+                A[name] = self._finish(name, "A", a[..., :i].expand(-1, layers, -1, -1))
+                B[name] = self._finish(name, "B", b[..., :o].expand(-1, layers, -1, -1).mT)
+        return LoRAWeights(self.config.spec, A, B)
+
+    def _finish(self, name: str, side: str, raw: Tensor) -> Tensor:
+        """shift + scale · raw, with what of both is stored."""
+        if self.config.scale != "none":
+            raw = raw * self.scale.tensor(name, side)
+        if self.config.shift != "none":
+            raw = raw + self.shift.tensor(name, side)
+        return raw
+
+    def _read(self, slot: _Slot, head: nn.Module, h: Tensor) -> tuple[Tensor, Tensor]:
+        """A and B of one slot, both (n, layer, rank, size), from h (n, layer[, side][, rank], head_size)."""
+        rank = self.config.spec.rank
+        assert isinstance(head, nn.Linear)
+        groups = 1 if self._ranks else rank
+        if self._sides:
+            # One head for both sides; the rows beyond a side's own size are not computed.
+            a, b = (_head(head, h[:, :, s], groups, size) for s, size in ((0, slot.i), (1, slot.o)))
+        else:
+            a, b = head(h).split([groups * slot.i, groups * slot.o], dim=-1)
+        if self._ranks:
+            return a, b
+        return a.unflatten(-1, (rank, slot.i)), b.unflatten(-1, (rank, slot.o))
+
+    @torch.no_grad()
+    def initialise(self, how: str, seed: int = 0) -> T2L:
+        """Sets the heads for training; the trunk keeps torch's own initialisation. Returns itself.
+
+        how: "zero": heads are zero and `shift` holds a LoRA initialisation (A uniform, B zero), so that
+            every ΔW starts at zero; needs shift="element". With scale="scalar" the raw output is multiplied
+            by 10 / head_size: a step of Adam moves an output by the learning rate times the sum of |h|, some
+            fifth of head_size, and this brings it to about two learning rates at every size.
+            "reference": head weights are zero and the head biases hold the LoRA initialisation of the
+            published SFT recipe: ΔW starts at zero for l, at a small random change for the others.
+            "default": torch's own (reconstruction).
+        Raises T2LError where the configuration has no place for it.
+        """
+        config, generator = self.config, torch.Generator().manual_seed(seed)
+        if how == "default":
+            return self
+        if how not in ("zero", "reference"):
+            raise T2LError(f"init={how!r} is unknown; choose zero, reference or default.")
+        for head in self.heads:
+            nn.init.zeros_(head.weight)
+            if config.head_bias:
+                nn.init.zeros_(head.bias)
+        if how == "zero":
+            if config.shift != "element":
+                raise T2LError('init="zero" needs shift="element": with A and B both zero nothing can learn.')
+            if config.scale == "scalar":
+                self.scale.get_buffer("value").fill_(10 / config.head_size)
+            for name, (i, _) in config.spec.targets.items():
+                a = self.shift.tensor(name, "A")
+                a.uniform_(-1 / math.sqrt(i), 1 / math.sqrt(i), generator=generator)
+            return self
+        if not config.head_bias:
+            raise T2LError('init="reference" needs head_bias=True: the initial LoRA lives there.')
+        rank = config.spec.rank
+        for slot, head in zip(self._slots, self.heads, strict=True):
+            # PEFT's A: kaiming-uniform with a=sqrt(5), which is uniform within 1/sqrt(in).
+            bound = 1 / math.sqrt(slot.i)
+            a = torch.empty(rank * slot.i).uniform_(-bound, bound, generator=generator)
+            if self._ranks:
+                a = a / math.sqrt(rank)
+            if self._sides:
+                a = a / math.sqrt(2)
+            # Where a head has more rows than A has numbers (out > in), the rest stays zero.
+            head.bias[: len(a)] = a[: len(head.bias)]
+        return self
+
+
+class _Numbers(nn.Module):
+    """Stored numbers that are applied to the output: nothing, one scalar, or one for each element."""
+
+    def __init__(self, spec: LoRASpec, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "scalar":
+            self.register_buffer("value", torch.ones(()))
+        if kind == "element":
+            for m, (i, o) in enumerate(spec.targets.values()):
+                self.register_buffer(f"A{m}", torch.zeros(spec.n_layers, spec.rank, i))
+                self.register_buffer(f"B{m}", torch.zeros(spec.n_layers, o, spec.rank))
+        self._index = {name: m for m, name in enumerate(spec.targets)}
+
+    def tensor(self, name: str, side: str) -> Tensor:
+        return self.get_buffer("value" if self.kind == "scalar" else f"{side}{self._index[name]}")
+
+
+def _head(head: nn.Linear, h: Tensor, groups: int, size: int) -> Tensor:
+    """The first `size` of each group's rows of a Linear: (..., groups·size)."""
+    weight = head.weight.view(groups, -1, head.in_features)[:, :size].flatten(0, 1)
+    bias = None if head.bias is None else head.bias.view(groups, -1)[:, :size].flatten()
+    return F.linear(h, weight, bias)
+
+
+def _rotate(x: Tensor) -> Tensor:
+    """Rotary positions 0..r-1 on axis -2 of x (..., r, w): Llama's half-split form, base 10000."""
+    half = x.shape[-1] // 2
+    inverse = 10000.0 ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
+    angle = torch.outer(torch.arange(x.shape[-2], device=x.device, dtype=torch.float32), inverse)
+    cos, sin = angle.cos().repeat(1, 2).to(x.dtype), angle.sin().repeat(1, 2).to(x.dtype)
+    turned = torch.cat([-x[..., half:], x[..., :half]], dim=-1)
+    return x * cos + turned * sin

@@ -1,0 +1,144 @@
+"""Text tasks: descriptions, examples, and how a suite folder is read.
+Knows no model; a task is data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from t2l.errors import T2LError
+
+
+@dataclass(frozen=True)
+class Example:
+    """One input text and the output that is right for it."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """All facts of one task; `descriptions` are eight ways to say it, `choices` a closed label set."""
+
+    name: str
+    category: str
+    split: str
+    metric: str
+    descriptions: tuple[str, ...]
+    train: tuple[Example, ...]
+    test: tuple[Example, ...]
+    max_new_tokens: int = 32
+    choices: tuple[str, ...] = ()
+    source: str = ""
+    license: str = ""
+    open_license: bool = False
+    benchmark: bool = False
+
+
+def read_task(folder: str | Path) -> Task:
+    """Reads `task.yaml`, `train.jsonl` and `test.jsonl`; raises T2LError naming the file and the fault."""
+    folder = Path(folder)
+    meta_file = folder / "task.yaml"
+    try:
+        meta = yaml.safe_load(meta_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        raise T2LError(f"{meta_file} cannot be read: {err}") from err
+    if not isinstance(meta, dict):
+        raise T2LError(f"{meta_file} must be a mapping with a name and descriptions.")
+    descriptions = meta.get("descriptions")
+    if not isinstance(descriptions, list) or not descriptions or not all(map(_is_text, descriptions)):
+        raise T2LError(f"{meta_file} needs `descriptions`, a list of texts.")
+    metric = meta.get("metric", "exact_match")
+    if metric not in ("exact_match", "choice"):
+        raise T2LError(f"{meta_file}: metric {metric!r} is unknown; use exact_match or choice.")
+    split = meta.get("split", "train")
+    if split not in ("train", "eval"):
+        raise T2LError(f"{meta_file}: split {split!r} is unknown; use train or eval.")
+    max_new_tokens = meta.get("max_new_tokens", 32)
+    if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
+        raise T2LError(f"{meta_file}: max_new_tokens must be a whole number of at least 1.")
+    train, test = (_read_examples(folder / f"{part}.jsonl") for part in ("train", "test"))
+    if not train and not test:
+        raise T2LError(f"{folder} holds neither train.jsonl nor test.jsonl with examples.")
+    return Task(
+        name=str(meta.get("name", folder.name)),
+        category=str(meta.get("category", "")),
+        split=split,
+        metric=metric,
+        descriptions=tuple(descriptions),
+        train=train,
+        test=test,
+        max_new_tokens=max_new_tokens,
+        choices=tuple(map(str, meta.get("choices") or ())),
+        source=str(meta.get("source", "")),
+        license=str(meta.get("license", "")),
+        open_license=meta.get("open_license") is True,
+        benchmark=meta.get("benchmark") is True,
+    )
+
+
+def read_suite(
+    folder: str | Path, *, split: str | None = None, open_license: bool | None = None
+) -> dict[str, Task]:
+    """Every task below `folder` by name, sorted; optionally of one split or one kind of licence.
+
+    Raises T2LError where the folder holds no such task or two tasks share a name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise T2LError(f"{folder} is not a folder of tasks.")
+    tasks: dict[str, Task] = {}
+    for file in sorted(folder.glob("*/task.yaml")):
+        task = read_task(file.parent)
+        if task.name in tasks:
+            raise T2LError(f"{file}: the task name {task.name!r} appears twice in {folder}.")
+        if split in (None, task.split) and open_license in (None, task.open_license):
+            tasks[task.name] = task
+    if not tasks:
+        raise T2LError(f"{folder} holds no task that fits (a task is a folder with a task.yaml).")
+    return tasks
+
+
+def pick(tasks: dict[str, Task], names: Iterable[str]) -> dict[str, Task]:
+    """The named tasks; raises T2LError naming one that the suite does not have."""
+    chosen = {}
+    for name in names:
+        if name not in tasks:
+            raise T2LError(f"The suite has no task {name!r}; it has {', '.join(sorted(tasks)[:8])}, ...")
+        chosen[name] = tasks[name]
+    return chosen
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _read_examples(file: Path) -> tuple[Example, ...]:
+    if not file.exists():
+        return ()
+    examples = []
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as err:
+        raise T2LError(f"{file} cannot be read: {err}") from err
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as err:
+            raise T2LError(f"{file}, line {number}: not JSON ({err.msg}).") from err
+        if (
+            not isinstance(row, dict)
+            or not isinstance(row.get("input"), str)
+            or not _is_text(row.get("output"))
+        ):
+            raise T2LError(f'{file}, line {number}: expected {{"input": "...", "output": "..."}}.')
+        examples.append(Example(row["input"], row["output"]))
+    return tuple(examples)

@@ -1,0 +1,386 @@
+"""SFT: a hypernetwork learns through the frozen base, from examples of many tasks at once.
+Knows tasks, networks and the base; not how steps are counted or saved."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from t2l.attach import attached
+from t2l.base import DEFAULT_BASE, BaseModel
+from t2l.encoder import DEFAULT_ENCODER, TextEncoder
+from t2l.errors import T2LError
+from t2l.generator import Condition, Generator
+from t2l.hypernet import T2L, T2LConfig
+from t2l.lora import LoRAWeights
+from t2l.tasks import Example, Task, pick, read_suite
+from t2l.train.loop import FitConfig, fit
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class SFTConfig:
+    """What a step of SFT is made of.
+
+    tasks_per_step: rows of a step, each one task under one of its descriptions and so one adapter.
+    examples_per_task: at most so many examples share a row, and `tokens_per_row` at most so many tokens,
+        unless a single example is longer. max_tokens: longer examples are refused before training starts.
+    l2: coefficient of the mean squares of the generated A and B, summed over modules (reference 1e-3).
+    """
+
+    tasks_per_step: int = 16
+    examples_per_task: int = 8
+    tokens_per_row: int = 128
+    max_tokens: int = 1024
+    l2: float = 1e-3
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("tasks_per_step", "examples_per_task", "tokens_per_row", "max_tokens"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
+        if self.l2 < 0 or not 0 <= self.label_smoothing < 1:
+            raise T2LError("l2 must be at least 0 and label_smoothing at least 0 and below 1.")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Examples packed for one pass: row b holds examples of one task behind their shared template start.
+
+    ids, positions, labels, weights: (b, t); labels are IGNORED except on answer tokens and `weights` are what
+    each label counts in the loss. mask: (b, 1, t, t), added to attention scores: a token sees the shared
+    start and its own example. Ten short examples cost one template instead of ten, and hardly any padding.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    labels: Tensor
+    weights: Tensor
+    mask: Tensor
+
+    def to(self, base: BaseModel) -> Rows:
+        """On the base's device; the mask in its type."""
+        ids, positions, labels, weights = (
+            t.to(base.device) for t in (self.ids, self.positions, self.labels, self.weights)
+        )
+        return Rows(ids, positions, labels, weights, self.mask.to(base.device, base.dtype))
+
+
+Tokens = tuple[list[int], list[int]]
+
+
+def tokenise(base: BaseModel, example: Example) -> Tokens:
+    """(prompt tokens, answer tokens) of an example in the base's stock template."""
+    prompt = base.prompt_ids([{"role": "user", "content": example.input}])
+    return prompt, base.answer_ids(example.input, example.output)
+
+
+def pack(rows: Sequence[Sequence[Tokens]], pad_id: int = 0) -> Rows:
+    """Packs each row's examples behind the longest start that all their prompts share.
+
+    Every row counts the same in the loss, within a row every example, within an example every token.
+    """
+    packed = [_pack_row(row, 1 / len(rows)) for row in rows]
+    length = max(len(row[0]) for row in packed)
+    columns = list(zip(*packed, strict=True))
+    fill = (pad_id, 0, IGNORED, 0.0, -1)
+    ids, positions, labels, weights, segment = (
+        torch.tensor([[*row, *[value] * (length - len(row))] for row in rows_])
+        for rows_, value in zip(columns, fill, strict=True)
+    )
+    query, key = segment.unsqueeze(2), segment.unsqueeze(1)
+    seen = torch.ones(length, length, dtype=torch.bool).tril() & ((key == 0) | (key == query)) & (key >= 0)
+    # Padding looks at itself, since a row of scores that is all minus infinity has no softmax.
+    seen |= torch.eye(length, dtype=torch.bool)
+    mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.bfloat16).min)
+    return Rows(ids, positions, labels, weights, mask.unsqueeze(1))
+
+
+def _pack_row(row: Sequence[Tokens], share: float) -> tuple[list, list, list, list, list]:
+    prompts = [prompt for prompt, _ in row]
+    # The last prompt token stays with its example: the answer's first token is predicted from it.
+    start = min(len(p) for p in prompts) - 1
+    first = prompts[0]
+    common = next((n for n in range(start) if any(p[n] != first[n] for p in prompts)), start)
+    ids, positions = list(first[:common]), list(range(common))
+    labels, weights, segment = [IGNORED] * common, [0.0] * common, [0] * common
+    for number, (prompt, answer) in enumerate(row, 1):
+        rest = len(prompt) - common
+        ids += prompt[common:] + answer
+        positions += range(common, len(prompt) + len(answer))
+        labels += [IGNORED] * rest + answer
+        weights += [0.0] * rest + [share / (len(row) * len(answer))] * len(answer)
+        segment += [number] * (rest + len(answer))
+    return ids, positions, labels, weights, segment
+
+
+def answer_losses(model: Any, rows: Rows, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of every answer token and its weight in the loss, both (labels,).
+
+    Logits are computed at label positions only. Raises T2LError for a base whose logits are made otherwise.
+    """
+    hidden = model.model(
+        input_ids=rows.ids, attention_mask=rows.mask, position_ids=rows.positions, use_cache=False
+    ).last_hidden_state
+    wanted = rows.labels[:, 1:] != IGNORED
+    logits = model.lm_head(hidden[:, :-1][wanted]).float()
+    config = model.config.get_text_config()
+    cap = getattr(config, "final_logit_softcapping", None)
+    if cap:
+        logits = torch.tanh(logits / cap) * cap
+    for name in ("logit_scale", "logits_scaling"):
+        if getattr(config, name, 1) not in (None, 1, 1.0):
+            raise T2LError(f"Bases with {name} (here {getattr(config, name)}) cannot be trained on yet.")
+    losses = F.cross_entropy(
+        logits, rows.labels[:, 1:][wanted], reduction="none", label_smoothing=label_smoothing
+    )
+    return losses, rows.weights[:, 1:][wanted]
+
+
+def generated_l2(weights: LoRAWeights) -> Tensor:
+    """Sum over modules of mean A² + mean B²; source: the reference's training code."""
+    squares = [tensor.float().pow(2).mean() for side in (weights.A, weights.B) for tensor in side.values()]
+    return torch.stack(squares).sum()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step's share of a process: packed examples and the condition of every row's adapter."""
+
+    rows: Rows
+    condition: Tensor
+    examples: int
+
+
+def sft_loss(base: BaseModel, config: SFTConfig) -> Callable[[nn.Module, Step], dict[str, Tensor]]:
+    """The loss of a step: answer tokens' cross-entropy plus L2 on what was generated."""
+
+    def loss(network: nn.Module, step: Step) -> dict[str, Tensor]:
+        weights = network(step.condition)
+        rows = step.rows.to(base)
+        with attached(base.model, weights):
+            losses, share = answer_losses(base.model, rows, config.label_smoothing)
+        answers, l2 = (losses * share).sum(), generated_l2(weights)
+        return {
+            "loss": answers + config.l2 * l2.to(answers.device),
+            "answer_loss": answers.detach(),
+            "l2": l2.detach(),
+            "tokens": torch.tensor(float((step.rows.positions > 0).sum())),
+            "examples": torch.tensor(float(step.examples)),
+        }
+
+    return loss
+
+
+class SFTData:
+    """Tokenised examples of many tasks and their conditions; `step(n)` is a function of the number n alone.
+
+    conditions: (tasks, descriptions, c), or (tasks, 1) adapter numbers for a network without input.
+    Of each task's training examples the last tenth, at most 16, is kept out for validation (`reserved`).
+    """
+
+    def __init__(
+        self,
+        base: BaseModel,
+        tasks: Sequence[Task],
+        conditions: Tensor,
+        config: SFTConfig,
+        *,
+        seed: int = 0,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        rank, world = share
+        if config.tasks_per_step % world:
+            raise T2LError(f"tasks_per_step={config.tasks_per_step} cannot be shared by {world} processes.")
+        if config.tasks_per_step > len(tasks):
+            raise T2LError(
+                f"tasks_per_step={config.tasks_per_step}, but there are only {len(tasks)} training tasks."
+            )
+        for task in tasks:
+            if not task.train:
+                raise T2LError(f"Task {task.name} has no training examples; remove it or add train.jsonl.")
+        self.base, self.tasks, self.conditions, self.config = base, list(tasks), conditions, config
+        self.seed, self.rank, self.world = seed, rank, world
+        self._tokens: dict[tuple[int, int], Tokens] = {}
+
+    def tokens(self, task: int, index: int) -> Tokens:
+        """Tokens of example `index` of a task, kept once made; raises T2LError for one that is too long."""
+        key = (task, index)
+        if key not in self._tokens:
+            prompt, answer = tokenise(self.base, self.tasks[task].train[index])
+            if len(prompt) + len(answer) > self.config.max_tokens:
+                raise T2LError(
+                    f"Example {index + 1} of task {self.tasks[task].name} has {len(prompt) + len(answer)} "
+                    f"tokens, more than max_tokens={self.config.max_tokens}; remove it or raise the limit."
+                )
+            self._tokens[key] = prompt, answer
+        return self._tokens[key]
+
+    def row(self, draw: random.Random, task: int) -> list[Tokens]:
+        """Random examples of one task, as many as the row's budgets of examples and tokens admit."""
+        free = len(self.tasks[task].train) - reserved(self.tasks[task])
+        chosen, used = [], 0
+        for index in draw.sample(range(free), min(self.config.examples_per_task, free)):
+            prompt, answer = self.tokens(task, index)
+            # The shared start is counted once, as a bound: what the first two prompts have in common.
+            new = len(prompt) + len(answer) - (_common(chosen[0][0], prompt) if chosen else 0)
+            if chosen and used + new > self.config.tokens_per_row:
+                break
+            chosen.append((prompt, answer))
+            used += new
+        return chosen
+
+    def step(self, number: int) -> Step:
+        """The rows of step `number` that belong to this process."""
+        draw = random.Random(f"{self.seed}/{number}")
+        tasks = draw.sample(range(len(self.tasks)), self.config.tasks_per_step)
+        picks = [(task, draw.randrange(self.conditions.shape[1]), draw.random()) for task in tasks]
+        picks = picks[self.rank :: self.world]
+        rows = [self.row(random.Random(f"{self.seed}/{number}/{key}"), task) for task, _, key in picks]
+        condition = torch.stack([self.conditions[task, description] for task, description, _ in picks])
+        return Step(pack(rows), condition, sum(map(len, rows)))
+
+
+def reserved(task: Task) -> int:
+    """How many training examples at the end of a task's list are kept out for validation."""
+    return min(16, len(task.train) // 10)
+
+
+def _common(a: list[int], b: list[int]) -> int:
+    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def validation(
+    base: BaseModel, groups: dict[str, list[tuple[Tensor, list[Tokens]]]], rows_per_pass: int = 16
+) -> Callable[[nn.Module], dict[str, float]]:
+    """A function network -> mean answer loss of each group, a list of (condition (c,), examples)."""
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        means = {}
+        for name, entries in groups.items():
+            total = 0.0
+            for start in range(0, len(entries), rows_per_pass):
+                part = entries[start : start + rows_per_pass]
+                weights = network(torch.stack([condition for condition, _ in part]))
+                with attached(base.model, weights):
+                    losses, share = answer_losses(base.model, pack([tokens for _, tokens in part]).to(base))
+                total += float((losses * share).sum()) * len(part)
+            means[f"{name}_loss"] = total / len(entries)
+        return means
+
+    return validate
+
+
+@dataclass(frozen=True)
+class SFTRun:
+    """What `train_sft` trains: the network's form and where its data come from.
+
+    descriptions: how many of each task's descriptions are trained on; the others are scored as unseen.
+    val_tasks: names of tasks of split train that are kept out and scored as unseen tasks.
+    open_license: only tasks whose data may be passed on freely.
+    """
+
+    tasks: str
+    variant: str = "m"
+    base: str = DEFAULT_BASE
+    encoder: str = DEFAULT_ENCODER
+    targets: tuple[str, ...] = ("self_attn.q_proj", "self_attn.v_proj")
+    rank: int = 8
+    alpha: float = 16
+    latent_size: int = 128
+    head_size: int = 512
+    share: str = "none"
+    descriptions: int = 6
+    val_tasks: tuple[str, ...] = ()
+    open_license: bool = False
+    dtype: str = "auto"
+
+
+def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) -> int:
+    """Trains a T2L by SFT on a suite's tasks of split train; returns the steps done.
+
+    Writes `out`/generator (what `Generator.load` reads) at every checkpoint, beside the state that a second
+    call with the same arguments continues from. Tasks of split eval are never read.
+    """
+    from accelerate import Accelerator
+
+    base = BaseModel.load(run.base, dtype=run.dtype)
+    accelerator = Accelerator(cpu=base.device.type == "cpu")
+    if base.device.type == "cpu":
+        # The backward of fused attention is a slow path on CPU: 1.3 times the plain one's time.
+        base.model.set_attn_implementation("eager")
+    suite = read_suite(run.tasks, split="train")
+    held_out = pick(suite, run.val_tasks)
+    tasks = [
+        task
+        for name, task in suite.items()
+        if name not in held_out and (task.open_license or not run.open_license)
+    ]
+    for task in (*tasks, *held_out.values()):
+        if len(task.descriptions) < run.descriptions:
+            raise T2LError(
+                f"Task {task.name} has {len(task.descriptions)} descriptions, not {run.descriptions}."
+            )
+    encoder = TextEncoder(run.encoder)
+    config = T2LConfig(
+        base.spec(run.targets, run.rank, run.alpha),
+        encoder.size,
+        run.variant,
+        run.latent_size,
+        run.head_size,
+        run.share,
+        shift="element",
+        scale="scalar",
+    )
+    torch.manual_seed(fitting.seed)
+    network = T2L(config).initialise("zero", fitting.seed)
+
+    def embed(task: Task) -> Tensor:
+        return encoder.encode_cached([Condition(text).text for text in task.descriptions])
+
+    conditions = [embed(task) for task in tasks]
+    trained = torch.stack([c[: run.descriptions] for c in conditions])
+    share = (accelerator.process_index, accelerator.num_processes)
+    data = SFTData(base, tasks, trained, sft, seed=fitting.seed, share=share)
+
+    def last(task: Task) -> list[Tokens]:
+        return [tokenise(base, example) for example in task.train[len(task.train) - reserved(task) :]]
+
+    # Every fourth task tells enough, at a quarter of the time.
+    some = [(c, last(task)) for c, task in list(zip(conditions, tasks, strict=True))[::4] if reserved(task)]
+    groups = {"seen": [(c[0], tokens) for c, tokens in some]}
+    groups["unseen_descriptions"] = [(d, tokens) for c, tokens in some for d in c[run.descriptions :][:1]]
+    groups["unseen_tasks"] = [
+        (embed(task)[0], [tokenise(base, example) for example in task.train[:16]])
+        for task in held_out.values()
+    ]
+    groups = {name: entries for name, entries in groups.items() if entries}
+    folder = Path(out)
+    facts = {"method": "sft", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
+
+    def export(trained_network: nn.Module, step: int) -> None:
+        assert isinstance(trained_network, T2L)
+        training = {**facts, "tasks": [task.name for task in tasks], "steps_done": step}
+        generator = Generator(trained_network, run.encoder, base.weights_id, training)
+        generator.save(folder / "generator")
+
+    return fit(
+        network,
+        data.step,
+        sft_loss(base, sft),
+        folder,
+        fitting,
+        run=facts,
+        validate=validation(base, groups),
+        export=export,
+        accelerator=accelerator,
+    )

@@ -1,0 +1,134 @@
+"""The Compare tab: a description becomes an adapter; base and adapted answers grow side by side.
+Knows gradio and the studio, nothing else."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from t2l.studio import MAX_DESCRIPTION, MAX_PROMPT, Decoding, Studio, T2LError
+
+CSS = """
+#base textarea, #adapted textarea { font-family: var(--font-mono); }
+#status { min-height: 1.6em; }
+"""
+
+EXAMPLES = [
+    ["Output the plural of the noun.", "toaster"],
+    ["Write the words in snake_case.", "current account balance"],
+    ["Extract the e-mail address from the text.", "Write to Nadia at nadia.novak@example.org before noon."],
+    ["Turn the comma separated list into a JSON array.", "milk, brown rice, olive oil"],
+    ["Say whether the review is positive or negative.", "A modest masterpiece."],
+    ["Give the capital of the country.", "Portugal"],
+]
+
+
+def build(studio: Studio) -> None:
+    """Adds the tab's components and events to the surrounding Blocks."""
+    current = gr.State(None)
+    with gr.Row(equal_height=True):
+        description = gr.Textbox(
+            label="Task description",
+            info=f"One or two sentences, at most {MAX_DESCRIPTION:,} characters.",
+            placeholder="Output the plural of the noun.",
+            lines=2,
+            max_length=MAX_DESCRIPTION,
+            elem_id="description",
+            scale=4,
+        )
+        with gr.Column(scale=1, min_width=180):
+            generate = gr.Button("Generate adapter", variant="primary", elem_id="generate")
+            download = gr.DownloadButton("Download zip", interactive=False, elem_id="download")
+    status = gr.Markdown("No adapter yet.", elem_id="status")
+    with gr.Row(equal_height=True):
+        prompt = gr.Textbox(
+            label="Prompt",
+            info="The input alone; the adapter already knows the task.",
+            placeholder="toaster",
+            lines=2,
+            max_length=MAX_PROMPT,
+            elem_id="prompt",
+            scale=4,
+        )
+        with gr.Column(scale=1, min_width=180):
+            ask = gr.Button("Compare", variant="primary", elem_id="ask")
+            stop = gr.Button("Stop", variant="stop", elem_id="stop")
+    with gr.Row():
+        base = gr.Textbox(label="Base", lines=8, buttons=["copy"], interactive=False, elem_id="base")
+        adapted = gr.Textbox(label="Adapted", lines=8, buttons=["copy"], interactive=False, elem_id="adapted")
+    note = gr.Markdown("", elem_id="note")
+    gr.Examples(
+        EXAMPLES, [description, prompt], label="Examples: a task and an input for it", cache_examples=False
+    )
+
+    def make(text: str) -> tuple[str, str, Any]:
+        made = studio.describe(text)
+        adapter = made.adapter
+        line = (
+            f"Adapter `{adapter.id}` · {made.seconds * 1000:.0f} ms · {made.bytes / 1e6:.1f} MB · "
+            f"rank {adapter.spec.rank} · checkpoint `{adapter.generator}`"
+        )
+        return adapter.id, line, gr.DownloadButton(value=str(studio.zip(adapter.id)), interactive=True)
+
+    def compare(text: str, question: str, kept: str | None) -> Iterator[tuple]:
+        # Whoever changes the description and asks at once means the new one.
+        yield kept, gr.skip(), gr.skip(), "", "", ""
+        if kept is None or studio.adapter(kept).condition != studio.canonical(text):
+            kept, line, zipped = make(text)
+            yield kept, line, zipped, "", "", ""
+        left = right = ""
+        for left, right in studio.compare(question, [studio.adapter(kept).weights], Decoding()):
+            yield kept, gr.skip(), gr.skip(), left, right, ""
+        same = "Both answers are identical." if left == right else ""
+        yield kept, gr.skip(), gr.skip(), left, right, same
+
+    # Private: these return updates for this page. Programs use the Python functions and the command line.
+    generate.click(
+        friendly(make),
+        [description],
+        [current, status, download],
+        api_visibility="private",
+        concurrency_limit=4,
+    )
+    outputs = [current, status, download, base, adapted, note]
+    asked = gr.on(
+        [ask.click, prompt.submit],
+        friendly(compare),
+        [description, prompt, current],
+        outputs,
+        api_visibility="private",
+        concurrency_limit=4,
+    )
+    stop.click(None, cancels=[asked], api_visibility="private")
+
+
+def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The one place where a T2LError becomes a message on the page; it quotes users, so it is escaped."""
+
+    def toast(err: T2LError) -> gr.Error:
+        return gr.Error(html.escape(str(err)), title="That did not work", print_exception=False)
+
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*args: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*args)
+            except T2LError as err:
+                raise toast(err) from err
+
+        return stream
+
+    @functools.wraps(handler)
+    def call(*args: Any) -> Any:
+        try:
+            return handler(*args)
+        except T2LError as err:
+            raise toast(err) from err
+
+    return call

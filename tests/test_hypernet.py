@@ -1,0 +1,167 @@
+"""T2L against the numbers recorded from the reference, and its own rules."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import FIXTURES
+from reference import read_checkpoint
+from safetensors.torch import load_file
+
+from t2l.errors import T2LError
+from t2l.hypernet import T2L, VARIANTS, T2LConfig
+from t2l.lora import LoRASpec
+
+RECORDED = [
+    "L_sft",
+    "L_sft_vq",
+    "L_sft_onehot",
+    "M_sft",
+    "S_sft",
+    "Lrank_sft",
+    "L_recon_zscore",
+    "M_recon_deltaw",
+]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_adapters_of_the_reference_are_reproduced(name: str) -> None:
+    folder = FIXTURES / name
+    network = read_checkpoint(folder)
+    embeddings = load_file(folder / "task_emb.safetensors")["task_emb"]
+    with torch.no_grad():
+        made = network(embeddings)
+    for index in range(3):
+        expected = load_file(folder / f"expected_{index}.safetensors")
+        state = made[index].to_peft()
+        assert set(state) == set(expected)
+        for key, tensor in expected.items():
+            torch.testing.assert_close(state[key], tensor, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_wrong_module_order_is_not_what_we_give(name: str) -> None:
+    folder = FIXTURES / name
+    wrong = load_file(folder / "official_wrong_order_0.safetensors")
+    with torch.no_grad():
+        made = read_checkpoint(folder)(load_file(folder / "task_emb.safetensors")["task_emb"][:1])[
+            0
+        ].to_peft()
+    assert max((made[key] - wrong[key]).abs().max() / wrong[key].abs().max() for key in wrong) > 0.05
+
+
+def mistral() -> LoRASpec:
+    targets = {"self_attn.q_proj": (4096, 4096), "self_attn.v_proj": (4096, 1024)}
+    return LoRASpec("mistralai/Mistral-7B-Instruct-v0.2", 32, targets, 8, 16, use_rslora=True)
+
+
+@pytest.mark.parametrize(("variant", "count"), [("l", 55_424_000), ("m", 34_412_288), ("s", 4_996_096)])
+def test_parameter_counts_of_the_paper_at_mistral_size(variant: str, count: int) -> None:
+    with torch.device("meta"):
+        network = T2L(T2LConfig(mistral(), 1024, variant))
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+def small(**changes) -> T2LConfig:
+    targets = {"self_attn.q_proj": (32, 32), "mlp.up_proj": (32, 48), "mlp.down_proj": (48, 32)}
+    spec = LoRASpec("some/base", 3, targets, rank=4, alpha=8)
+    return T2LConfig(spec, **{"condition_size": 16, "latent_size": 16, "head_size": 24, **changes})
+
+
+@pytest.mark.parametrize("share", ["none", "layers", "all"])
+@pytest.mark.parametrize(
+    ("variant", "positions"),
+    [
+        ("l", "learned"),
+        ("m", "learned"),
+        ("s", "learned"),
+        ("s", "rotary"),
+        ("rankwise", "learned"),
+        ("rankwise", "rotary"),
+    ],
+)
+def test_every_form_gives_a_stack_of_the_specified_shapes(variant: str, positions: str, share: str) -> None:
+    network = T2L(small(variant=variant, positions=positions, share=share)).eval()
+    with torch.no_grad():
+        made = network(torch.randn(5, 16))
+    assert made.n == 5
+    different = made.A["mlp.up_proj"]
+    assert not torch.allclose(different[0], different[1])
+    assert torch.equal(different[:, 0], different[:, 1]) == (share != "none")
+    # share="all": every module is a slice of one pair of the largest shape.
+    q, down = made.A["self_attn.q_proj"], made.A["mlp.down_proj"]
+    assert torch.equal(q, down[..., :32]) == (share == "all")
+
+
+def test_a_stack_equals_the_adapters_made_one_by_one() -> None:
+    network = T2L(small(variant="s")).eval()
+    conditions = torch.randn(4, 16)
+    with torch.no_grad():
+        together, alone = network(conditions), [network(c[None])[0] for c in conditions]
+    for index, single in enumerate(alone):
+        torch.testing.assert_close(
+            together.B["mlp.up_proj"][index], single.B["mlp.up_proj"], atol=1e-6, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_zero_initialisation_starts_at_the_base_and_can_learn(variant: str) -> None:
+    network = T2L(small(variant=variant, shift="element", scale="scalar")).initialise("zero")
+    made = network(torch.randn(2, 16))
+    for norms in made.delta_norms().values():
+        assert torch.equal(norms, torch.zeros_like(norms))
+    sum(b.sum() for b in made.B.values()).backward()
+    assert all(head.weight.grad.abs().sum() > 0 for head in network.heads)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_reference_initialisation_puts_the_lora_into_the_bias(variant: str) -> None:
+    network = T2L(small(variant=variant)).initialise("reference").eval()
+    with torch.no_grad():
+        made = network(torch.randn(2, 16))
+    start = made.A["mlp.down_proj"]
+    assert torch.equal(start[0], start[1]) and torch.equal(start[:, 0], start[:, 2])
+    assert 0 < start.abs().max() <= 48**-0.5
+    zero = all(not norms.any() for norms in made.delta_norms().values())
+    # L starts at the base; the others begin with B made of numbers of A, as the published recipe does.
+    assert zero == (variant == "l")
+
+
+def test_a_head_with_more_rows_than_a_has_numbers_ends_in_zeros() -> None:
+    network = T2L(small(variant="m")).initialise("reference")
+    bias = network.heads[1].bias
+    assert bias.shape == (4 * 48,)
+    assert bias[: 4 * 32].abs().min() >= 0 and bias[: 4 * 32].any() and not bias[4 * 32 :].any()
+
+
+def test_configuration_survives_json_with_its_module_order() -> None:
+    import json
+
+    config = small(variant="s", positions="rotary")
+    again = T2LConfig.from_json(json.loads(json.dumps(config.to_json(), sort_keys=True)))
+    assert again == config and list(again.spec.targets) == list(config.spec.targets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"variant": "xl"}, "xl"),
+        ({"share": "some"}, "some"),
+        ({"variant": "m", "positions": "rotary"}, "rotary"),
+        ({"latent_size": 0}, "latent_size"),
+        ({"condition_size": "16"}, "condition_size"),
+        ({"scale": "layer"}, "layer"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_by_name(changes: dict, named: str) -> None:
+    with pytest.raises(T2LError, match=named):
+        small(**changes)
+
+
+def test_initialisations_without_a_place_are_refused() -> None:
+    with pytest.raises(T2LError, match="shift"):
+        T2L(small()).initialise("zero")
+    with pytest.raises(T2LError, match="head_bias"):
+        T2L(small(head_bias=False)).initialise("reference")
+    with pytest.raises(T2LError, match="expected"):
+        T2L(small())(torch.randn(2, 17))

@@ -1,0 +1,180 @@
+"""Packing, loss, the loop: equal numbers however the work is cut, and nothing lost when it stops."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from t2l.attach import FreeLoRA, attached, spec_for
+from t2l.errors import T2LError
+from t2l.train import loop
+from t2l.train.loop import FitConfig, fit
+from t2l.train.sft import answer_losses, pack
+
+TARGETS = ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]
+
+
+class TinyBase:
+    """What the loss needs of a base: a model, its device and type."""
+
+    def __init__(self, model) -> None:
+        self.model, self.device, self.dtype = model, torch.device("cpu"), torch.float32
+
+
+def examples() -> list[list[tuple[list[int], list[int]]]]:
+    start = [5, 6, 7, 8]
+    return [
+        [
+            ([*start, 9, 10, 2], [11, 12, 1]),
+            ([*start, 13, 2], [14, 1]),
+            ([*start, 9, 15, 16, 2], [17, 18, 19, 1]),
+        ],
+        [([*start, 20, 2], [21, 22, 1])],
+    ]
+
+
+def test_packed_examples_give_the_losses_and_gradients_of_separate_ones(tiny) -> None:
+    base, rows = TinyBase(tiny), examples()
+
+    def network() -> FreeLoRA:
+        torch.manual_seed(1)
+        made = FreeLoRA(spec_for(tiny, "some/base", TARGETS, 4, 8), 2)
+        for parameter in made.B:
+            nn.init.normal_(parameter, std=0.1)
+        return made
+
+    packed = network()
+    with attached(tiny, packed(torch.arange(2))):
+        losses, share = answer_losses(tiny, pack(rows).to(base))
+        total = (losses * share).sum()
+        total.backward()
+
+    separate = network()
+    expected = 0.0
+    for task, row in enumerate(rows):
+        for prompt, answer in row:
+            with attached(tiny, separate(torch.tensor([task]))):
+                logits = tiny(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+                loss = nn.functional.cross_entropy(logits, torch.tensor(answer)) / len(row) / len(rows)
+                loss.backward()
+            expected += float(loss.detach())
+    assert float(total.detach()) == pytest.approx(expected, abs=1e-6)
+    for one, other in zip(packed.parameters(), separate.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_packing_shares_the_common_start_once() -> None:
+    rows = pack(examples())
+    # 4 shared, then 3+3, 2+2, 4+4 of the first task's examples.
+    assert rows.ids.shape == (2, 4 + 6 + 4 + 8)
+    assert rows.weights.sum() == pytest.approx(1)
+    assert rows.positions[0, 4] == 4 and rows.positions[0, 10] == 4
+
+
+class Line(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3))
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.dropout(x) * self.weight).sum(-1)
+
+
+def sample(step: int) -> torch.Tensor:
+    return torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+
+
+def loss(network: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"loss": (network(batch) - batch.sum(-1)).square().mean(), "tokens": torch.tensor(24.0)}
+
+
+def run(
+    folder: Path, steps: int = 40, stop_after: int | None = None, **changes
+) -> tuple[torch.Tensor, list[dict]]:
+    network = Line()
+    config = FitConfig(steps, **{"learning_rate": 0.05, "log_every": 5, **changes})
+    fit(network, sample, loss, folder, config, stop_after=stop_after)
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return network.weight.detach(), log
+
+
+def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole, log = run(tmp_path / "whole")
+    run(tmp_path / "cut", stop_after=17)
+    resumed, cut_log = run(tmp_path / "cut")
+    assert torch.equal(whole, resumed) and whole.abs().sum() > 1
+    by_step = {row["step"]: row["loss"] for row in cut_log}
+    assert all(by_step[row["step"]] == row["loss"] for row in log if row["step"] > 20)
+    assert len(by_step) == len(cut_log)
+
+
+def test_interrupt_ends_the_step_saves_and_resumes(tmp_path: Path) -> None:
+    seen = []
+
+    def interrupting(step: int) -> torch.Tensor:
+        seen.append(step)
+        if len(seen) == 7:
+            signal.raise_signal(signal.SIGINT)
+        return sample(step)
+
+    assert threading.current_thread() is threading.main_thread()
+    network = Line()
+    with pytest.raises(KeyboardInterrupt, match="again to continue"):
+        fit(network, interrupting, loss, tmp_path, FitConfig(40, learning_rate=0.05, log_every=5))
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 7
+    resumed, _ = run(tmp_path)
+    assert torch.equal(resumed, run(tmp_path / "whole")[0])
+
+
+def test_a_full_disk_keeps_the_earlier_checkpoint_and_says_so(tmp_path: Path, monkeypatch) -> None:
+    run(tmp_path, stop_after=10)
+    before = (tmp_path / "state.pt").read_bytes()
+
+    def full(*args, **kwargs) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loop.torch, "save", full)
+    with pytest.raises(T2LError, match="No space left"):
+        run(tmp_path)
+    assert (tmp_path / "state.pt").read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["log.jsonl", "run.json", "state.pt"]
+
+
+def test_a_damaged_state_and_changed_settings_are_refused(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=10)
+    with pytest.raises(T2LError, match="other settings"):
+        run(tmp_path, clip=2.0)
+    state = (tmp_path / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(state[: len(state) // 2])
+    with pytest.raises(T2LError, match="damaged"):
+        run(tmp_path)
+
+
+def test_a_diverged_loss_stops_with_the_remedy(tmp_path: Path) -> None:
+    def diverging(network: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"loss": network(batch).sum() * torch.nan}
+
+    with pytest.raises(T2LError, match="lower learning rate"):
+        fit(Line(), sample, diverging, tmp_path, FitConfig(20))
+
+
+def test_the_rate_rises_and_falls_to_zero() -> None:
+    config = FitConfig(100, learning_rate=1.0, warmup=0.1)
+    rates = [config.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == 1 and max(rates) == 1
+    assert rates[9:] == sorted(rates[9:], reverse=True) and rates[-1] < 0.001
+
+
+@pytest.mark.parametrize(
+    "changes", [{"steps": 0}, {"learning_rate": -1.0}, {"warmup": 2.0}, {"clip": float("inf")}]
+)
+def test_settings_that_cannot_work_are_refused(changes: dict) -> None:
+    with pytest.raises(T2LError):
+        FitConfig(**{"steps": 10, **changes})
