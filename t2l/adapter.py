@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import threading
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +48,9 @@ class Adapter:
     def save(self, folder: str | Path) -> int:
         """Writes a folder that PEFT opens; returns its bytes. The folder is complete or as it was before.
 
-        Same adapter, same bytes: no time, no random order. Raises T2LError where the disk refuses.
+        An adapter that is there already is replaced, a folder of anything else refused. Same adapter, same
+        bytes: no time, no random order. Raises T2LError where the disk refuses.
         """
-        from safetensors import SafetensorError
         from safetensors.torch import save, save_file
 
         state = {key: tensor.float() for key, tensor in self.weights.to_peft().items()}
@@ -65,11 +67,8 @@ class Adapter:
             "weights_sha256": hashlib.sha256(save(state)).hexdigest(),
             "t2l_version": __version__,
         }
-        with complete_or_absent(folder) as work:
-            try:
-                save_file(state, work / WEIGHTS, metadata={"format": "pt"})
-            except SafetensorError as err:
-                raise OSError(str(err)) from err
+        with complete_or_absent(folder, (CONFIG, WEIGHTS, STORY, CARD)) as work:
+            save_file(state, work / WEIGHTS, metadata={"format": "pt"})
             _write_json(work / CONFIG, peft_config(self.spec))
             _write_json(work / STORY, story)
             (work / CARD).write_text(_card(self), encoding="utf-8")
@@ -80,13 +79,18 @@ class Adapter:
     def load(cls, folder: str | Path) -> Adapter:
         """Reads what `save` wrote; raises T2LError naming the file and the fault. Never unpickles."""
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load_file, save
 
         folder = Path(folder)
         try:
+            for name in (STORY, WEIGHTS):
+                if not (folder / name).is_file():
+                    raise T2LError(f"it lacks {name}; give a folder made here.")
             story = json.loads((folder / STORY).read_text(encoding="utf-8"))
-            spec = LoRASpec.from_json(story["spec"])
-            weights = LoRAWeights.from_peft(spec, load_file(folder / WEIGHTS)).check_finite()
+            state = load_file(folder / WEIGHTS)
+            weights = LoRAWeights.from_peft(LoRASpec.from_json(story["spec"]), state).check_finite()
+            if hashlib.sha256(save(state)).hexdigest() != story["weights_sha256"]:
+                raise ValueError(f"{WEIGHTS} is not the file that {STORY} names")
             return cls(
                 weights,
                 str(story["condition"]["text"]),
@@ -96,16 +100,8 @@ class Adapter:
             )
         except T2LError as err:
             raise T2LError(f"{folder}: {err}") from err
-        except FileNotFoundError as err:
-            raise T2LError(f"{folder} is no adapter made here (it lacks {Path(err.filename).name}).") from err
-        except (
-            OSError,
-            SafetensorError,
-            json.JSONDecodeError,
-            UnicodeDecodeError,
-            KeyError,
-            TypeError,
-        ) as err:
+        # ValueError: not UTF-8, not JSON, or a number of more digits than Python reads.
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as err:
             raise T2LError(f"{folder} is damaged ({err}); describe the task again.") from err
 
 
@@ -132,7 +128,8 @@ def peft_config(spec: LoRASpec) -> dict[str, Any]:
 def zip_folder(folder: str | Path, file: str | Path) -> Path:
     """The adapter's folder as a zip with the same bytes every time; complete or absent."""
     folder, file = Path(folder), Path(file)
-    work = file.with_name(f".{file.name}.part")
+    # Two visitors may ask for one adapter at once: each writes its own file.
+    work = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -140,6 +137,8 @@ def zip_folder(folder: str | Path, file: str | Path) -> Path:
                 # A fixed date: a zip made twice from one adapter is one file.
                 info = zipfile.ZipInfo(f"{folder.name}/{source.name}", (1980, 1, 1, 0, 0, 0))
                 info.compress_type = zipfile.ZIP_DEFLATED
+                # Without a mode, unzip makes files that nobody may read.
+                info.external_attr = 0o100644 << 16
                 archive.writestr(info, source.read_bytes())
         work.replace(file)
     except OSError as err:
@@ -157,16 +156,18 @@ class Shelf:
 
     def get(self, id: str) -> Adapter:
         """The adapter of an id; raises T2LError where the id is malformed or nothing is kept under it."""
-        if not re.fullmatch("[0-9a-f]{16}", id) or not (self.folder / id / STORY).is_file():
-            raise T2LError(f"There is no adapter {id[:40]!r} on the shelf; describe the task again.")
+        if not re.fullmatch("[0-9a-f]{16}", str(id)) or not (self.folder / id / STORY).is_file():
+            raise T2LError(f"There is no adapter {str(id)[:40]!r} on the shelf; describe the task again.")
         return Adapter.load(self.folder / id)
 
     def add(self, adapter: Adapter) -> tuple[Path, int]:
-        """Saves an adapter; returns its folder and bytes. An adapter that is there already is kept."""
+        """Saves an adapter; returns its folder and bytes. One that is there already and sound is kept."""
         target = self.folder / adapter.id
-        if (target / STORY).is_file():
-            return target, sum(file.stat().st_size for file in target.iterdir())
-        return target, adapter.save(target)
+        try:
+            self.get(adapter.id)
+        except T2LError:
+            return target, adapter.save(target)
+        return target, sum(file.stat().st_size for file in target.iterdir())
 
 
 def _write_json(file: Path, value: Any) -> None:

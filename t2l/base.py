@@ -61,6 +61,7 @@ class BaseModel:
         "float16". device: "auto", "cpu", "cuda", "mps". say: receives a line where something takes long.
         Raises T2LError naming what cannot be found or loaded.
         """
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         place = choose_device(device)
@@ -69,17 +70,23 @@ class BaseModel:
         source = str(converted(gguf, say or _stderr)) if gguf else name
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=kind)
-        except (OSError, ValueError, KeyError) as err:
+            options: dict[str, Any] = {"dtype": kind, "output_loading_info": True}
+            loaded: Any = AutoModelForCausalLM.from_pretrained(source, **options)
+            model, report = loaded
+        # RuntimeError: weights of other shapes than the configuration says, or too little memory.
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as err:
             reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:300]
             raise T2LError(
                 f"The base model {name!r} cannot be loaded ({reason}); check the name, the network and your "
                 f"access to it, or use {DEFAULT_BASE}."
             ) from err
+        if report["missing_keys"]:
+            # transformers would fill them with random numbers.
+            raise T2LError(f"The weights of {name} lack {min(report['missing_keys'])}; download it again.")
         if not getattr(tokenizer, "chat_template", None):
             raise T2LError(f"{name} has no chat template; choose an instruction-tuned base.")
         model.eval().requires_grad_(False)
-        model.to(place)
+        nn.Module.to(model, place)
         if gguf:
             weights_id = f"{gguf.name}@sha256:{_sha256(gguf)}"
         elif Path(name).is_dir():
@@ -201,7 +208,7 @@ def _convert(gguf: Path, folder: Path) -> None:
 
     args: dict[str, Any] = {"gguf_file": gguf.name}
     loaded = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **args)
-    config = loaded.config
+    config: Any = loaded.config
     # A model loaded from GGUF refuses save_pretrained, and its config would send readers back to the GGUF.
     del config.quantization_config
     config.rms_norm_eps = 1e-5
@@ -227,3 +234,11 @@ def _sha256(*files: Path) -> str:
 
 def _stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def quiet() -> None:
+    """Switches off transformers' loading bars: what takes long here says so itself. For doors alone."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()

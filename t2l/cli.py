@@ -1,10 +1,11 @@
-"""The command line: t2l (= python -m t2l) generate | compare | train | doctor.
+"""The command line: t2l (= python -m t2l) generate | compare | train | eval | doctor.
 Knows argparse and the studio; decides nothing itself."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # A description may hold characters that this terminal cannot show; they must not end the program.
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
+            if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
         result = args.run(args)
     except T2LError as err:
@@ -51,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         "generate", parents=[common, model], help="make the adapter of a description as a PEFT folder"
     )
     generate.add_argument("description")
-    generate.add_argument("--out", required=True, help="folder to write; what is there is replaced")
+    generate.add_argument(
+        "--out", required=True, help="folder to write; an adapter that is there is replaced"
+    )
     generate.set_defaults(run=_generate)
 
     compare = commands.add_parser(
@@ -70,6 +73,20 @@ def _parser() -> argparse.ArgumentParser:
     sft = train.add_parser("sft", parents=[common], help="through the frozen base, on a suite of tasks")
     _add_train_sft(sft)
     sft.set_defaults(run=_train_sft)
+
+    evaluate = commands.add_parser(
+        "eval", parents=[common, model], help="score methods on a suite's test examples"
+    )
+    evaluate.add_argument("--tasks", required=True, help="folder of the task suite")
+    evaluate.add_argument("--split", default="eval", choices=["train", "eval"])
+    evaluate.add_argument("--names", type=_names, default=(), help="only these tasks, separated by commas")
+    evaluate.add_argument(
+        "--methods", type=_names, default=("base", "description", "icl", "t2l"), help="separated by commas"
+    )
+    evaluate.add_argument("--limit", type=int, default=100, help="test examples of each task")
+    evaluate.add_argument("--benchmarks", action="store_true", help="public benchmarks too")
+    evaluate.add_argument("--out", required=True, help="results.jsonl; rows that it holds are not made again")
+    evaluate.set_defaults(run=_evaluate)
 
     doctor = commands.add_parser(
         "doctor", parents=[common], help="what is installed and what would be downloaded"
@@ -139,15 +156,17 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _train_sft(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
     from t2l.train.loop import FitConfig
     from t2l.train.sft import SFTConfig, SFTRun, train_sft
 
-    _quiet()
-    run, sft, fitting = (
-        settings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(settings)})
-        for settings in (SFTRun, SFTConfig, FitConfig)
-    )
-    done = train_sft(run, sft, fitting, args.out)
+    quiet()
+
+    def given(settings: type) -> dict[str, Any]:
+        return {field.name: getattr(args, field.name) for field in dataclasses.fields(settings)}
+
+    run, sft = SFTRun(**given(SFTRun)), SFTConfig(**given(SFTConfig))
+    done = train_sft(run, sft, FitConfig(**given(FitConfig)), args.out)
     print(f"{done} steps done; the checkpoint is {args.out}/generator")
     return {"steps": done, "checkpoint": f"{args.out}/generator"}
 
@@ -155,7 +174,6 @@ def _train_sft(args: argparse.Namespace) -> dict[str, Any]:
 def _studio(args: argparse.Namespace) -> Any:
     from t2l.studio import DEFAULT_CHECKPOINT, Studio
 
-    _quiet()
     return Studio(args.checkpoint or DEFAULT_CHECKPOINT, dtype=args.dtype, device=args.device)
 
 
@@ -181,6 +199,27 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
     return {"id": made.adapter.id, "results": results}
 
 
+def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import BaseModel, quiet
+    from t2l.eval.run import evaluate, table
+    from t2l.generator import Generator
+    from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
+    from t2l.tasks import pick, read_suite
+
+    quiet()
+    suite = read_suite(args.tasks, split=args.split)
+    if args.names:
+        suite = pick(suite, args.names)
+    tasks = [task for task in suite.values() if args.benchmarks or not task.benchmark]
+    generator = Generator.load(find_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT))
+    base = BaseModel.load(generator.spec.base_model, dtype=args.dtype, device=args.device)
+    rows = table(evaluate(tasks, args.methods, base, generator, args.out, limit=args.limit))
+    for row in rows:
+        scores = f"strict {row['strict']:5.1f} %  lenient {row['lenient']:5.1f} %"
+        print(f"{row['method']:<12} {scores}  ({row['tasks']} tasks)")
+    return {"out": args.out, "table": rows}
+
+
 def _doctor(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.studio import doctor
 
@@ -192,14 +231,6 @@ def _doctor(args: argparse.Namespace) -> dict[str, Any]:
             value = ", ".join(value) or "nothing"
         print(f"{key.replace('_', ' '):<15} {value}")
     return facts
-
-
-def _quiet() -> None:
-    """Loading bars of transformers are noise here: what takes long says so itself."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ class TextEncoder:
     """
 
     def __init__(self, name: str = DEFAULT_ENCODER) -> None:
+        from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
 
         self.name = name
@@ -86,7 +87,8 @@ class TextEncoder:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(source)
             self._model: Any = AutoModel.from_pretrained(source, dtype=torch.float32).eval()
-        except (OSError, ValueError) as err:
+        # RuntimeError: weights of other shapes than the configuration says.
+        except (OSError, ValueError, RuntimeError, SafetensorError) as err:
             raise T2LError(
                 f"The text encoder {name!r} cannot be loaded ({_first_line(err)}); check the name and the "
                 f"network, or use {DEFAULT_ENCODER}."
@@ -94,8 +96,13 @@ class TextEncoder:
         self._model.requires_grad_(False)
         self._known = known or _read_known(source)
         self.size = int(self._model.config.hidden_size)
-        commit = getattr(self._model.config, "_commit_hash", None)
-        self.id = f"{name}@{known.sha256[:12] if folder and known else commit or 'local'}"
+        if folder and known:
+            mark = known.sha256[:12]
+        elif Path(name).is_dir():
+            mark = _sha256_of_folder(Path(name))[:12]
+        else:
+            mark = getattr(self._model.config, "_commit_hash", None) or "unknown"
+        self.id = f"{name}@{mark}"
 
     @torch.no_grad()
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -123,15 +130,18 @@ class TextEncoder:
 
     def encode_cached(self, texts: Sequence[str]) -> Tensor:
         """`encode`, kept in the cache folder: training on the same texts again reads one small file."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file, save_file
 
         key = hashlib.sha256("\0".join([self.id, *texts]).encode()).hexdigest()[:24]
-        folder = cache_folder() / "embeddings" / key
-        if (folder / "embeddings.safetensors").is_file():
-            return load_file(folder / "embeddings.safetensors")["embeddings"]
-        embeddings = self.encode(texts)
-        with complete_or_absent(folder) as work:
-            save_file({"embeddings": embeddings}, work / "embeddings.safetensors")
+        folder, name = cache_folder() / "embeddings" / key, "embeddings.safetensors"
+        try:
+            return load_file(folder / name)["embeddings"]
+        except (OSError, SafetensorError, KeyError):
+            # Not there yet, or damaged from outside: made (again).
+            embeddings = self.encode(texts)
+        with complete_or_absent(folder, [name]) as work:
+            save_file({"embeddings": embeddings}, work / name)
         return embeddings
 
     def _prepare(self, text: str) -> str:
@@ -170,18 +180,25 @@ def _sha256(file: str, changed: int) -> str:
     return _hashes[file, changed]
 
 
+def _sha256_of_folder(folder: Path) -> str:
+    files = sorted(folder.glob("*.safetensors"))
+    return hashlib.sha256(
+        "".join(_sha256(str(file), os.stat(file).st_mtime_ns) for file in files).encode()
+    ).hexdigest()
+
+
 def _read_known(source: str) -> _Known:
     """Pooling and length of a model that has no table row, from its sentence-transformers files."""
     import json
 
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     def read(file: str) -> dict[str, Any]:
         try:
             path = cached_file(source, file, _raise_exceptions_for_missing_entries=False)
-        except OSError:
+            return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+        except (OSError, ValueError):
             return {}
-        return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
 
     pooling = read("1_Pooling/config.json")
     modes = {

@@ -3,11 +3,11 @@ Knows the base and adapters as values; not where adapters come from or who asks.
 
 from __future__ import annotations
 
-import math
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,41 +53,52 @@ class Decoding:
             ("repetition_penalty", 0.1, 10),
         ):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= most:
+            if not isinstance(value, int | float) or not least <= value <= most:
                 raise T2LError(f"{name} must be a number from {least} to {most}, not {value!r}.")
-        if not all(isinstance(text, str) and text for text in self.stop):
-            raise T2LError("stop must be texts that are not empty.")
+        if 0 < self.temperature < 0.01:
+            # Scores divided by less overflow; the answer would be the greedy one anyway.
+            raise T2LError(f"temperature must be 0 or at least 0.01, not {self.temperature!r}.")
+        if not isinstance(self.stop, tuple) or not all(isinstance(text, str) and text for text in self.stop):
+            raise T2LError("stop must be a tuple of texts that are not empty.")
 
 
 def decode(
-    base: BaseModel, prompts: Sequence[Sequence[int]], weights: LoRAWeights, decoding: Decoding
+    base: BaseModel,
+    prompts: Sequence[Sequence[int]],
+    weights: LoRAWeights | None,
+    decoding: Decoding,
+    rows: Sequence[int] | None = None,
 ) -> Iterator[list[str]]:
     """Yields the texts of all rows after every step, until every row has ended.
 
-    prompts: token ids, one list a row. weights: a stack with one adapter a row; the base alone is the
-    adapter whose B is zero. In float32 the greedy tokens are those of `model.generate`.
+    prompts: token ids, one list a row. weights: a stack, of which row b uses adapter rows[b], or adapter b
+    where rows is None; or a single adapter for every row, or None for the base in every row.
+    In float32 the greedy tokens are those of `model.generate`.
     Hooks and inference mode live within one step: nothing is left behind where the caller stops midway.
     Raises T2LError where a prompt leaves no room for an answer.
     """
     n = len(prompts)
-    if not n or weights.n != n:
-        raise T2LError(f"{n} prompts need a stack of {n} adapters, not {weights.n}.")
+    adapters = len(rows) if rows is not None else weights.n if weights is not None else None
+    if not n or adapters not in (None, n):
+        raise T2LError(f"{n} prompts need one adapter each, not {adapters}.")
     longest = max(map(len, prompts))
     room = base.context_length - longest
     if room < 1 or not all(map(len, prompts)):
         raise T2LError(f"A prompt has {longest} tokens; {base.id} reads at most {base.context_length - 1}.")
-    rows = [_Row(base, list(prompt), decoding) for prompt in prompts]
-    state = _State(base, rows, weights.map(lambda t: t.to(base.device, base.dtype)))
+    answers = [_Row(base, list(prompt), decoding) for prompt in prompts]
+    # Cast here, once: `attached` then finds every slice in its place.
+    cast = None if weights is None else weights.map(lambda t: t.to(base.device, base.dtype))
+    state = _State(base, answers, cast, rows)
     for _ in range(min(decoding.max_new_tokens, room)):
         logits = state.step()
-        for row, scores in zip(state.rows, logits, strict=True):
-            row.take(scores)
-        yield [row.text for row in rows]
+        for answer, scores in zip(state.answers, logits, strict=True):
+            answer.take(scores)
+        yield [answer.text for answer in answers]
         if not state.drop_ended():
             return
-    for row in rows:
-        row.end()
-    yield [row.text for row in rows]
+    for answer in answers:
+        answer.end()
+    yield [answer.text for answer in answers]
 
 
 class _Row:
@@ -168,27 +179,35 @@ def _processors(decoding: Decoding) -> list[Any]:
 class _State:
     """The batch of rows that still run: their cache, mask and adapters."""
 
-    def __init__(self, base: BaseModel, rows: list[_Row], weights: LoRAWeights) -> None:
+    def __init__(
+        self, base: BaseModel, answers: list[_Row], weights: LoRAWeights | None, rows: Sequence[int] | None
+    ) -> None:
         from transformers import DynamicCache
 
-        self.base, self.rows, self.weights = base, list(rows), weights
-        self.attachment = attached(base.model, weights)
+        self.base, self.answers, self.weights = base, list(answers), weights
+        self.adapters = list(range(len(answers)) if rows is None else rows)
+        self._attach()
         self.cache = DynamicCache(config=base.model.config)
-        longest = max(len(row.prompt) for row in rows)
+        longest = max(len(answer.prompt) for answer in answers)
         pad = min(base.eos_ids, default=0)
         # Left padding puts every row's last token in one column.
-        self.ids = torch.tensor(
-            [[pad] * (longest - len(r.prompt)) + r.prompt for r in rows], device=base.device
-        )
-        self.mask = torch.tensor(
-            [[0] * (longest - len(r.prompt)) + [1] * len(r.prompt) for r in rows], device=base.device
-        )
+        gaps = [longest - len(answer.prompt) for answer in answers]
+        ids = [[pad] * gap + answer.prompt for gap, answer in zip(gaps, answers, strict=True)]
+        self.ids = torch.tensor(ids, device=base.device)
+        self.mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=base.device)
+
+    def _attach(self) -> None:
+        if self.weights is None:
+            self.attachment: Any = nullcontext()
+            return
+        rows = None if self.weights.n is None else torch.tensor(self.adapters)
+        self.attachment = attached(self.base.model, self.weights, rows)
 
     @torch.inference_mode()
     def step(self) -> Tensor:
         """Runs what is new in every row; returns float32 logits (rows, vocabulary) of the last column."""
         if self.cache.get_seq_length():
-            last = torch.tensor([[row.new[-1]] for row in self.rows], device=self.base.device)
+            last = torch.tensor([[answer.new[-1]] for answer in self.answers], device=self.base.device)
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(last), 1)], dim=1)
         else:
             last = self.ids
@@ -206,15 +225,15 @@ class _State:
 
     def drop_ended(self) -> bool:
         """Takes ended rows out of the batch; returns whether any row is left."""
-        keep = [index for index, row in enumerate(self.rows) if not row.ended]
-        if len(keep) < len(self.rows) and keep:
+        keep = [index for index, answer in enumerate(self.answers) if not answer.ended]
+        if keep and len(keep) < len(self.answers):
             index = torch.tensor(keep, device=self.base.device)
             with torch.inference_mode():
                 self.cache.batch_select_indices(index)
                 self.mask = self.mask[index]
-                self.weights = self.weights[index]
-            self.rows = [self.rows[i] for i in keep]
-            self.attachment = attached(self.base.model, self.weights)
+            self.answers = [self.answers[i] for i in keep]
+            self.adapters = [self.adapters[i] for i in keep]
+            self._attach()
         return bool(keep)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,13 +19,22 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def complete_or_absent(folder: str | Path) -> Iterator[Path]:
+def complete_or_absent(folder: str | Path, replaces: Collection[str] = ()) -> Iterator[Path]:
     """A new folder to write into, which takes the place of `folder` when the block ends without an error.
 
-    What was at `folder` stays until then. Raises T2LError where the disk refuses (full, no rights).
+    What was at `folder` stays until then. replaces: names of the only files that a folder which is there
+    already may hold. Raises T2LError where it holds anything else, or the disk refuses (full, no rights).
     """
+    from safetensors import SafetensorError
+
     target = Path(folder)
     try:
+        if target.exists():
+            other = {entry.name for entry in target.iterdir()} - set(replaces)
+            if other:
+                raise T2LError(f"{target} holds {min(other)!r}, which would be lost; choose another folder.")
+            # A link, "." and the like: rename the folder itself.
+            target = target.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
             work = Path(temporary) / "new"
@@ -37,12 +46,16 @@ def complete_or_absent(folder: str | Path) -> Iterator[Path]:
             try:
                 os.rename(work, target)
             except OSError:
-                if old.exists():
-                    os.rename(old, target)
-                raise
-    except OSError as err:
+                # Where another process was first, what it wrote is as complete as this.
+                if not target.exists():
+                    if old.exists():
+                        os.rename(old, target)
+                    raise
+    # safetensors reports a full disk as an error of its own.
+    except (OSError, SafetensorError) as err:
+        reason = getattr(err, "strerror", None) or err
         raise T2LError(
-            f"{target} cannot be written ({err.strerror or err}); free some space or choose another place. "
+            f"{target} cannot be written ({reason}); free some space or choose another place. "
             "Nothing that was there has changed."
         ) from err
 

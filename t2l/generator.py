@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ from t2l.lora import LoRASpec, LoRAWeights
 
 FORMAT_VERSION = 1
 MAX_DESCRIPTION = 2000
-_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+# No shape in a checkpoint bounds the adapters of a network that shares its layers; this does.
+_MOST_PARAMETERS = 10**9
+_CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
 
 
 def check_text(value: Any, what: str, limit: int) -> str:
@@ -115,7 +118,10 @@ class Generator:
         return self.network.eval()(self.encoder.encode(texts)).check_finite()
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
-        """Writes config.json and model.safetensors; the folder is complete or as it was before."""
+        """Writes config.json and model.safetensors, keeping a card that is there.
+
+        The folder is complete or as it was before; one that holds anything else is refused.
+        """
         from safetensors.torch import save_file
 
         config = {"format_version": FORMAT_VERSION, **self._facts(), "training": dict(self.training)}
@@ -124,7 +130,10 @@ class Generator:
             for key, tensor in self.network.state_dict().items()
             if not _implied(key, tensor)
         }
-        with complete_or_absent(folder) as work:
+        card = Path(folder) / _CARD
+        with complete_or_absent(folder, (_CONFIG, _WEIGHTS, _CARD)) as work:
+            if card.is_file():
+                shutil.copyfile(card, work / _CARD)
             (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             save_file(state, work / _WEIGHTS, metadata={"format": "pt"})
 
@@ -140,15 +149,24 @@ class Generator:
     def load(cls, folder: str | Path) -> Generator:
         """Reads what `save` wrote; raises T2LError naming file and fault, before any large allocation."""
         folder = Path(folder)
-        config = _read_config(folder / _CONFIG)
+        file = folder / _CONFIG
+        config = _read_config(file)
         try:
             settings = T2LConfig.from_json(config["network"])
             encoder, weights_id = str(config["encoder"]), str(config["base_weights_id"])
-        except (KeyError, TypeError) as err:
-            raise T2LError(f"{folder / _CONFIG} lacks {err}; download the checkpoint again.") from err
-        # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
-        with torch.device("meta"):
-            network = T2L(settings)
+            if settings.spec.n_parameters > _MOST_PARAMETERS:
+                raise T2LError(f"adapters of more than {_MOST_PARAMETERS:,} numbers are not made here.")
+            # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
+            with torch.device("meta"):
+                network = T2L(settings)
+        except T2LError as err:
+            raise T2LError(f"{file}: {err}") from err
+        except KeyError as err:
+            raise T2LError(f"{file} lacks {err}; download the checkpoint again.") from err
+        # RuntimeError, ArithmeticError: sizes beyond what torch can count.
+        except (TypeError, RuntimeError, ArithmeticError) as err:
+            reason = str(err).partition("\n")[0]
+            raise T2LError(f"{file} cannot be used ({reason}); download the checkpoint again.") from err
         state = _read_weights(folder / _WEIGHTS, network)
         network.load_state_dict(state, assign=True)
         network.requires_grad_(False).eval()
@@ -172,11 +190,12 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise T2LError(
             f"{file.parent} is no checkpoint (it has no {file.name}); give a folder made by `t2l train`."
         )
+    if file.stat().st_size > 2**20:
+        raise T2LError(f"{file} is larger than any configuration; download the checkpoint again.")
     try:
-        if file.stat().st_size > 2**20:
-            raise T2LError(f"{file} is larger than any configuration; download the checkpoint again.")
         config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as err:
+    # ValueError: not UTF-8, not JSON, or a number of more digits than Python reads.
+    except (OSError, ValueError, RecursionError) as err:
         raise T2LError(f"{file} cannot be read ({err}); download the checkpoint again.") from err
     if not isinstance(config, dict) or config.get("kind") != "t2l":
         raise T2LError(f"{file} does not describe a Text-to-LoRA network (kind must be t2l).")

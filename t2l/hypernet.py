@@ -281,7 +281,8 @@ class T2L(nn.Module):
             return self
         if how not in ("zero", "reference"):
             raise T2LError(f"init={how!r} is unknown; choose zero, reference or default.")
-        for head in self.heads:
+        heads = [head for head in self.heads if isinstance(head, nn.Linear)]
+        for head in heads:
             nn.init.zeros_(head.weight)
             if config.head_bias:
                 nn.init.zeros_(head.bias)
@@ -297,7 +298,7 @@ class T2L(nn.Module):
         if not config.head_bias:
             raise T2LError('init="reference" needs head_bias=True: the initial LoRA lives there.')
         rank = config.spec.rank
-        for slot, head in zip(self._slots, self.heads, strict=True):
+        for slot, head in zip(self._slots, heads, strict=True):
             # PEFT's A: kaiming-uniform with a=sqrt(5), which is uniform within 1/sqrt(in).
             bound = 1 / math.sqrt(slot.i)
             a = torch.empty(rank * slot.i).uniform_(-bound, bound, generator=generator)

@@ -76,7 +76,7 @@ class LoRASpec:
             return cls(**fields)
         except T2LError:
             raise
-        except (KeyError, TypeError, ValueError) as err:
+        except (KeyError, TypeError, ValueError, ArithmeticError) as err:
             raise T2LError(f"This LoRA specification cannot be read ({err}); save it again.") from err
 
     def zeros(self, n: int | None = None) -> LoRAWeights:

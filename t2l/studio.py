@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -14,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from t2l.adapter import Adapter, Shelf, zip_folder
-from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf
+from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
 from t2l.engine import Decoding, Engine
 from t2l.errors import T2LError
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
 from t2l.lora import LoRAWeights, stack
 
-__all__ = ["MAX_DESCRIPTION", "MAX_PROMPT", "Decoding", "Made", "Studio", "T2LError"]
+__all__ = ["MAX_DESCRIPTION", "MAX_PROMPT", "Made", "Studio", "T2LError"]
 
 DEFAULT_CHECKPOINT = "smollm2-135m-t2l-m"
 MAX_PROMPT = 20_000
@@ -52,7 +53,7 @@ class Studio:
         device: str = "auto",
     ) -> None:
         self.checkpoint, self._dtype, self._device = checkpoint, dtype, device
-        self.shelf = Shelf(Path(shelf) if shelf else cache_folder() / "adapters")
+        self.shelf = Shelf(Path(shelf or os.environ.get("T2L_SHELF") or cache_folder() / "adapters"))
         self._zips = Path(tempfile.mkdtemp(prefix="t2l-zips-"))
         self._lock = threading.RLock()
         self._generator: Generator | None = None
@@ -62,6 +63,7 @@ class Studio:
     def generator(self) -> Generator:
         with self._lock:
             if self._generator is None:
+                quiet()
                 self._generator = Generator.load(find_checkpoint(self.checkpoint))
             return self._generator
 
@@ -104,20 +106,20 @@ class Studio:
         """An adapter of the shelf; raises T2LError where it is gone."""
         return self.shelf.get(id)
 
-    def canonical(self, text: str) -> str:
-        """The form of a description that decides whether two are the same."""
-        return Condition(text).text
-
     def zip(self, id: str) -> Path:
         """An adapter's folder as one file to download, in a temporary folder of this process."""
         adapter = self.adapter(id)
         slug = re.sub("[^a-z0-9]+", "-", adapter.condition.lower()).strip("-")[:40].strip("-")
-        return zip_folder(self.shelf.folder / id, self._zips / id / f"t2l-{slug or 'adapter'}-{id[:6]}.zip")
+        file = self._zips / id / f"t2l-{slug or 'adapter'}-{id[:6]}.zip"
+        return file if file.is_file() else zip_folder(self.shelf.folder / id, file)
 
 
 def checkpoints_folder() -> Path:
-    """Where named checkpoints lie: $T2L_CHECKPOINTS, else `checkpoints/` beside this package."""
-    return Path(os.environ.get("T2L_CHECKPOINTS") or Path(__file__).resolve().parent.parent / "checkpoints")
+    """Where named checkpoints lie: $T2L_CHECKPOINTS, else beside this package, else where pip put them."""
+    if named := os.environ.get("T2L_CHECKPOINTS"):
+        return Path(named)
+    beside = Path(__file__).resolve().parent.parent / "checkpoints"
+    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "t2l" / "checkpoints"
 
 
 def checkpoint_names() -> list[str]:

@@ -47,13 +47,20 @@ def read_task(folder: str | Path) -> Task:
     meta_file = folder / "task.yaml"
     try:
         meta = yaml.safe_load(meta_file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+    # ValueError: not UTF-8, or a date or number that Python cannot hold.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as err:
         raise T2LError(f"{meta_file} cannot be read: {err}") from err
     if not isinstance(meta, dict):
         raise T2LError(f"{meta_file} must be a mapping with a name and descriptions.")
+    name = meta.get("name", folder.name)
+    if not _is_text(name):
+        raise T2LError(f"{meta_file}: the name must be a text, not {name!r}.")
     descriptions = meta.get("descriptions")
     if not isinstance(descriptions, list) or not descriptions or not all(map(_is_text, descriptions)):
         raise T2LError(f"{meta_file} needs `descriptions`, a list of texts.")
+    choices = meta.get("choices") or []
+    if not isinstance(choices, list) or not all(map(_is_text, choices)):
+        raise T2LError(f"{meta_file}: choices must be a list of texts (quote words like yes and no).")
     metric = meta.get("metric", "exact_match")
     if metric not in ("exact_match", "choice"):
         raise T2LError(f"{meta_file}: metric {metric!r} is unknown; use exact_match or choice.")
@@ -67,7 +74,7 @@ def read_task(folder: str | Path) -> Task:
     if not train and not test:
         raise T2LError(f"{folder} holds neither train.jsonl nor test.jsonl with examples.")
     return Task(
-        name=str(meta.get("name", folder.name)),
+        name=name,
         category=str(meta.get("category", "")),
         split=split,
         metric=metric,
@@ -75,7 +82,7 @@ def read_task(folder: str | Path) -> Task:
         train=train,
         test=test,
         max_new_tokens=max_new_tokens,
-        choices=tuple(map(str, meta.get("choices") or ())),
+        choices=tuple(choices),
         source=str(meta.get("source", "")),
         license=str(meta.get("license", "")),
         open_license=meta.get("open_license") is True,
@@ -115,8 +122,13 @@ def pick(tasks: dict[str, Task], names: Iterable[str]) -> dict[str, Task]:
     return chosen
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+def _is_text(value: Any, blank: bool = False) -> bool:
+    """Whether this is a text of whole characters: JSON can write half a surrogate pair."""
+    return (
+        isinstance(value, str)
+        and (blank or bool(value.strip()))
+        and not any("\ud800" <= c <= "\udfff" for c in value)
+    )
 
 
 def _read_examples(file: Path) -> tuple[Example, ...]:
@@ -132,11 +144,11 @@ def _read_examples(file: Path) -> tuple[Example, ...]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as err:
-            raise T2LError(f"{file}, line {number}: not JSON ({err.msg}).") from err
+        except (ValueError, RecursionError) as err:
+            raise T2LError(f"{file}, line {number}: not JSON ({str(err)[:100]}).") from err
         if (
             not isinstance(row, dict)
-            or not isinstance(row.get("input"), str)
+            or not _is_text(row.get("input"), blank=True)
             or not _is_text(row.get("output"))
         ):
             raise T2LError(f'{file}, line {number}: expected {{"input": "...", "output": "..."}}.')

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import pytest
 import torch
@@ -46,3 +50,20 @@ def tiny():
         max_position_embeddings=64,
     )
     return LlamaForCausalLM(config).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """full_disk(n): a block in which a file cannot grow over n bytes; its writes fail, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="only Unix can limit the size of files")
+
+    @contextmanager
+    def block(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return block

@@ -96,6 +96,8 @@ def test_specification_survives_json_that_sorts_keys() -> None:
         {"alpha": float("nan")},
         {"targets": []},
         {"targets": [["q", 0, 4]]},
+        {"targets": [["q", float("inf"), 4]]},
+        {"alpha": 10**400},
         {"more": 1},
     ],
 )

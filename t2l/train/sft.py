@@ -240,14 +240,19 @@ class SFTData:
         return chosen
 
     def step(self, number: int) -> Step:
-        """The rows of step `number` that belong to this process."""
+        """What step `number` asks of this process."""
+        rows, condition = self.rows(number)
+        return Step(pack(rows), condition, sum(map(len, rows)))
+
+    def rows(self, number: int) -> tuple[list[list[Tokens]], Tensor]:
+        """Examples and condition of every row of step `number` that belongs to this process."""
         draw = random.Random(f"{self.seed}/{number}")
         tasks = draw.sample(range(len(self.tasks)), self.config.tasks_per_step)
         picks = [(task, draw.randrange(self.conditions.shape[1]), draw.random()) for task in tasks]
         picks = picks[self.rank :: self.world]
         rows = [self.row(random.Random(f"{self.seed}/{number}/{key}"), task) for task, _, key in picks]
         condition = torch.stack([self.conditions[task, description] for task, description, _ in picks])
-        return Step(pack(rows), condition, sum(map(len, rows)))
+        return rows, condition
 
 
 def reserved(task: Task) -> int:

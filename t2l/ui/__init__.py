@@ -4,13 +4,14 @@ Knows gradio and the studio, nothing else."""
 from __future__ import annotations
 
 import gradio as gr
+from gradio.themes import Soft
 
 from t2l.studio import Studio
 from t2l.ui import compare
 
 # Run history would keep every visitor's prompts; monitoring and the API page show more than a visitor needs.
 LAUNCH = {
-    "theme": gr.themes.Soft(),
+    "theme": Soft(),
     "css": compare.CSS,
     "footer_links": ["settings"],
     "run_history": False,

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from t2l.studio import MAX_DESCRIPTION, MAX_PROMPT, Decoding, Studio, T2LError
+from t2l.studio import MAX_DESCRIPTION, MAX_PROMPT, Made, Studio, T2LError
 
 CSS = """
 #base textarea, #adapted textarea { font-family: var(--font-mono); }
@@ -30,7 +30,6 @@ EXAMPLES = [
 
 def build(studio: Studio) -> None:
     """Adds the tab's components and events to the surrounding Blocks."""
-    current = gr.State(None)
     with gr.Row(equal_height=True):
         description = gr.Textbox(
             label="Task description",
@@ -66,44 +65,31 @@ def build(studio: Studio) -> None:
         EXAMPLES, [description, prompt], label="Examples: a task and an input for it", cache_examples=False
     )
 
-    def make(text: str) -> tuple[str, str, Any]:
-        made = studio.describe(text)
+    def show(made: Made) -> tuple[str, Any]:
         adapter = made.adapter
         line = (
             f"Adapter `{adapter.id}` · {made.seconds * 1000:.0f} ms · {made.bytes / 1e6:.1f} MB · "
             f"rank {adapter.spec.rank} · checkpoint `{adapter.generator}`"
         )
-        return adapter.id, line, gr.DownloadButton(value=str(studio.zip(adapter.id)), interactive=True)
+        return line, gr.DownloadButton(value=str(studio.zip(adapter.id)), interactive=True)
 
-    def compare(text: str, question: str, kept: str | None) -> Iterator[tuple]:
-        # Whoever changes the description and asks at once means the new one.
-        yield kept, gr.skip(), gr.skip(), "", "", ""
-        if kept is None or studio.adapter(kept).condition != studio.canonical(text):
-            kept, line, zipped = make(text)
-            yield kept, line, zipped, "", "", ""
+    def make(text: str) -> tuple[str, Any]:
+        return show(studio.describe(text))
+
+    def compare(text: str, question: str) -> Iterator[tuple]:
+        # Made again each time: the same words give the same adapter, and nobody is answered by an old one.
+        made = studio.describe(text)
+        yield *show(made), "", "", ""
         left = right = ""
-        for left, right in studio.compare(question, [studio.adapter(kept).weights], Decoding()):
-            yield kept, gr.skip(), gr.skip(), left, right, ""
-        same = "Both answers are identical." if left == right else ""
-        yield kept, gr.skip(), gr.skip(), left, right, same
+        for left, right in studio.compare(question, [made.adapter.weights]):
+            yield gr.skip(), gr.skip(), left, right, ""
+        yield gr.skip(), gr.skip(), left, right, "Both answers are identical." if left == right else "Done."
 
     # Private: these return updates for this page. Programs use the Python functions and the command line.
-    generate.click(
-        friendly(make),
-        [description],
-        [current, status, download],
-        api_visibility="private",
-        concurrency_limit=4,
-    )
-    outputs = [current, status, download, base, adapted, note]
-    asked = gr.on(
-        [ask.click, prompt.submit],
-        friendly(compare),
-        [description, prompt, current],
-        outputs,
-        api_visibility="private",
-        concurrency_limit=4,
-    )
+    private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4}
+    generate.click(friendly(make), [description], [status, download], **private)
+    outputs = [status, download, base, adapted, note]
+    asked = gr.on([ask.click, prompt.submit], friendly(compare), [description, prompt], outputs, **private)
     stop.click(None, cancels=[asked], api_visibility="private")
 
 

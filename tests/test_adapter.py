@@ -1,0 +1,277 @@
+"""Adapter folders: what PEFT opens, byte for byte repeatable, and complete or absent."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from t2l.adapter import Adapter, Shelf, zip_folder
+from t2l.attach import attached
+from t2l.base import BaseModel
+from t2l.errors import T2LError
+from t2l.lora import LoRASpec, LoRAWeights
+
+SPEC = LoRASpec("some/base", 2, {"self_attn.q_proj": (6, 5), "mlp.down_proj": (7, 6)}, rank=3, alpha=6)
+FILES = ["README.md", "adapter_config.json", "adapter_model.safetensors", "t2l.json"]
+
+
+def randomly(spec: LoRASpec = SPEC, seed: int = 0, size: float = 1.0) -> LoRAWeights:
+    generator = torch.Generator().manual_seed(seed)
+    return spec.zeros().map(lambda t: torch.randn(t.shape, generator=generator) * size)
+
+
+def adapter(**changes: Any) -> Adapter:
+    facts = {"condition": "Sort the words.", "generator": "a-checkpoint", "generator_id": "0" * 64}
+    return Adapter(**{"weights": randomly(), **facts, "base_weights_id": "hub@1", **changes})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def equal(one: LoRAWeights, other: LoRAWeights) -> bool:
+    pairs = [(one.A[name], other.A[name]) for name in one.spec.targets]
+    pairs += [(one.B[name], other.B[name]) for name in one.spec.targets]
+    return one.spec == other.spec and all(torch.equal(a, b) for a, b in pairs)
+
+
+def logits_in_peft(base: BaseModel, folder: Path, ids: torch.Tensor) -> torch.Tensor:
+    from peft import PeftModel
+
+    model = PeftModel.from_pretrained(copy.deepcopy(base.model), folder).eval()
+    with torch.no_grad():
+        return model(ids).logits
+
+
+def test_a_zipped_adapter_gives_the_same_logits_in_peft(base: BaseModel, tmp_path: Path) -> None:
+    spec = base.spec(["self_attn.q_proj", "self_attn.o_proj", "mlp.down_proj"], rank=4, alpha=8)
+    made = adapter(weights=randomly(spec, size=0.05))
+    made.save(tmp_path / "one")
+    with zipfile.ZipFile(zip_folder(tmp_path / "one", tmp_path / "one.zip")) as archive:
+        archive.extractall(tmp_path / "unzipped")
+    ids = torch.tensor([base.prompt_ids([{"role": "user", "content": "toaster"}])])
+    with torch.no_grad():
+        plain = base.model(ids).logits
+        with attached(base.model, made.weights):
+            expected = base.model(ids).logits
+    assert (plain - expected).abs().max() > 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")
+        got = logits_in_peft(base, tmp_path / "unzipped" / "one", ids)
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
+    with torch.no_grad():
+        assert torch.equal(base.model(ids).logits, plain)
+
+
+def test_the_folder_holds_four_files_and_comes_back_as_it_went(tmp_path: Path) -> None:
+    made = adapter()
+    size = made.save(tmp_path / "one")
+    files = contents(tmp_path / "one")
+    assert list(files) == FILES and size == sum(map(len, files.values()))
+    again = Adapter.load(tmp_path / "one")
+    assert equal(again.weights, made.weights) and again.id == made.id
+    assert replace(again, weights=made.weights).__dict__ == made.__dict__
+    assert "    Sort the words.\n" in files["README.md"].decode()
+    story = json.loads(files["t2l.json"])
+    assert (story["id"], story["scaling"], story["base_weights_id"]) == (made.id, 2.0, "hub@1")
+
+
+def test_the_configuration_is_the_smallest_and_sorted(tmp_path: Path) -> None:
+    adapter().save(tmp_path / "one")
+    text = (tmp_path / "one" / "adapter_config.json").read_text()
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert json.loads(text) == {
+        "base_model_name_or_path": "some/base",
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "lora_alpha": 6,
+        "lora_dropout": 0.0,
+        "modules_to_save": None,
+        "peft_type": "LORA",
+        "r": 3,
+        "target_modules": ["down_proj", "q_proj"],
+        "task_type": "CAUSAL_LM",
+        "use_dora": False,
+        "use_rslora": False,
+    }
+
+
+def test_the_same_adapter_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        adapter(condition="Schreibe café 👩‍🚀 اكتب").save(tmp_path / name / "same")
+        zip_folder(tmp_path / name / "same", tmp_path / name / "same.zip")
+    assert contents(tmp_path / "one" / "same") == contents(tmp_path / "two" / "same")
+    zips = [(tmp_path / name / "same.zip").read_bytes() for name in ("one", "two")]
+    assert zips[0] == zips[1]
+    assert zip_folder(tmp_path / "one" / "same", tmp_path / "one" / "same.zip").read_bytes() == zips[0]
+
+
+def test_bfloat16_weights_are_written_as_float32(tmp_path: Path) -> None:
+    made = adapter(weights=randomly().map(lambda t: t.bfloat16()))
+    made.save(tmp_path / "one")
+    state = load_file(tmp_path / "one" / "adapter_model.safetensors")
+    assert {t.dtype for t in state.values()} == {torch.float32}
+    assert equal(Adapter.load(tmp_path / "one").weights, made.weights.map(lambda t: t.float()))
+
+
+def test_the_id_follows_what_the_adapter_was_made_from() -> None:
+    other = LoRASpec("some/base", 2, SPEC.targets, rank=3, alpha=12)
+    made = [
+        adapter(),
+        adapter(condition="Sort words."),
+        adapter(generator_id="1" * 64),
+        adapter(weights=randomly(other)),
+    ]
+    assert len({one.id for one in made}) == 4 and all(len(one.id) == 16 for one in made)
+    assert adapter(generator="renamed", weights=randomly(seed=1)).id == made[0].id
+
+
+def test_a_zip_holds_one_folder_of_files_that_anyone_may_read(tmp_path: Path) -> None:
+    adapter().save(tmp_path / "one")
+    file = zip_folder(tmp_path / "one", tmp_path / "deep" / "one.zip")
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"one/{name}" for name in FILES]
+        # Without a mode, unzip makes files that their owner cannot read.
+        assert {info.external_attr >> 16 for info in archive.infolist()} == {0o100644}
+        assert archive.read("one/t2l.json") == (tmp_path / "one" / "t2l.json").read_bytes()
+
+
+def edit(file: str, **changes: Any) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        facts = json.loads((folder / file).read_text())
+        facts.update(changes)
+        (folder / file).write_text(json.dumps({k: v for k, v in facts.items() if v is not None}))
+
+    return damage
+
+
+def tensors(change: Callable[[dict], Any]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        state = load_file(folder / "adapter_model.safetensors")
+        change(state)
+        save_file(state, folder / "adapter_model.safetensors")
+
+    return damage
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def write(name: str, content: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(content) and None
+
+
+KEY = "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"
+DAMAGES = {
+    "no story": (remove("t2l.json"), "lacks t2l.json"),
+    "no weights": (remove("adapter_model.safetensors"), "lacks adapter_model.safetensors"),
+    "story is not JSON": (write("t2l.json", b"{"), "damaged"),
+    "story is not UTF-8": (write("t2l.json", b"\xff"), "damaged"),
+    "story is a list": (write("t2l.json", b"[]"), "damaged"),
+    "story is too deep": (write("t2l.json", b"[" * 100_000), "damaged"),
+    "story with an endless number": (write("t2l.json", b"9" * 5000), "damaged"),
+    "no condition": (edit("t2l.json", condition=None), "damaged.*condition"),
+    "spec is a number": (edit("t2l.json", spec=5), "specification cannot be read"),
+    "another spec": (edit("t2l.json", spec={**SPEC.to_json(), "rank": 4}), r"shape \(3, 6\), expected"),
+    "hostile spec": (edit("t2l.json", spec={**SPEC.to_json(), "n_layers": 10**18}), "lacks .*layers.2"),
+    "a missing tensor": (tensors(lambda s: s.pop(KEY)), f"lacks {KEY}"),
+    "an unknown tensor": (tensors(lambda s: s.update(x=torch.zeros(1))), "1 tensors that it should not"),
+    "a wrong shape": (tensors(lambda s: s.update({KEY: torch.zeros(6, 3)})), r"shape \(6, 3\)"),
+    "NaN": (tensors(lambda s: s[KEY].fill_(float("nan"))), "NaN"),
+    "no bytes": (write("adapter_model.safetensors", b""), "damaged"),
+    "other bytes": (tensors(lambda s: s[KEY].fill_(0.5)), "damaged"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_folder_is_refused_by_name_and_fault(tmp_path: Path, name: str) -> None:
+    damage, named = DAMAGES[name]
+    adapter().save(tmp_path / "one")
+    damage(tmp_path / "one")
+    with pytest.raises(T2LError, match=f"one.*{named}"):
+        Adapter.load(tmp_path / "one")
+
+
+def test_half_a_file_and_pickles_are_never_read(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "sprung",)
+
+    adapter().save(tmp_path / "one")
+    weights = tmp_path / "one" / "adapter_model.safetensors"
+    data = weights.read_bytes()
+    for content in (data[: len(data) // 2], pickle.dumps(Trap())):
+        weights.write_bytes(content)
+        with pytest.raises(T2LError, match="damaged"):
+            Adapter.load(tmp_path / "one")
+    weights.rename(tmp_path / "one" / "adapter_model.bin")
+    with pytest.raises(T2LError, match=r"lacks adapter_model\.safetensors"):
+        Adapter.load(tmp_path / "one")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_the_shelf_keeps_an_adapter_under_its_id(tmp_path: Path) -> None:
+    shelf, made = Shelf(tmp_path / "shelf"), adapter()
+    folder, size = shelf.add(made)
+    assert folder == tmp_path / "shelf" / made.id and equal(shelf.get(made.id).weights, made.weights)
+    before = contents(folder)
+    # The same description again: what is there stays, whatever the weights given.
+    assert shelf.add(replace(made, weights=randomly(seed=1))) == (folder, size)
+    assert contents(folder) == before and size == sum(map(len, before.values()))
+
+
+def test_describing_again_mends_a_damaged_adapter_on_the_shelf(tmp_path: Path) -> None:
+    shelf, made = Shelf(tmp_path), adapter()
+    folder, _ = shelf.add(made)
+    before = contents(folder)
+    (folder / "adapter_model.safetensors").write_bytes(b"half")
+    with pytest.raises(T2LError, match="describe the task again"):
+        shelf.get(made.id)
+    shelf.add(made)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    "id", ["../x", "", "0123456789ABCDEF", "0" * 15, "0" * 17, "0" * 16 + "\n", "/", None]
+)
+def test_a_malformed_or_unknown_id_is_refused(tmp_path: Path, id: Any) -> None:
+    adapter().save(tmp_path / "x")
+    (tmp_path / "shelf").mkdir()
+    with pytest.raises(T2LError, match="no adapter"):
+        Shelf(tmp_path / "shelf").get(id)
+    with pytest.raises(T2LError, match="no adapter '0000"):
+        Shelf(tmp_path / "shelf").get("0" * 16)
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, full_disk) -> None:
+    with full_disk(1000), pytest.raises(T2LError, match="free some space"):
+        Shelf(tmp_path / "shelf").add(adapter())
+    assert not list((tmp_path / "shelf").iterdir())
+    folder, _ = Shelf(tmp_path / "shelf").add(adapter())
+    with full_disk(1000), pytest.raises(T2LError, match="free some space"):
+        zip_folder(folder, tmp_path / "zips" / "one.zip")
+    assert not list((tmp_path / "zips").iterdir())
+
+
+def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "thesis.txt").write_text("precious")
+    with pytest.raises(T2LError, match="thesis"):
+        adapter().save(tmp_path / "one")
+    assert [file.name for file in (tmp_path / "one").iterdir()] == ["thesis.txt"]

@@ -1,0 +1,191 @@
+"""The base: its numbers against the GGUF package's own reading, its template, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import FIXTURES
+from safetensors.torch import load_file, save_file
+
+from t2l import base as module
+from t2l.base import DEFAULT_BASE, BaseModel, choose_device, choose_dtype, converted, embedded_gguf
+from t2l.errors import T2LError
+
+
+@pytest.fixture(scope="module")
+def gguf() -> Path:
+    file = embedded_gguf()
+    assert file is not None, "the embedded base is not installed (requirements-embedded.txt)"
+    return file
+
+
+@pytest.fixture
+def tiny_folder(base: BaseModel, tmp_path: Path) -> Path:
+    """A base model in a local folder: the recorded 3-layer Llama with the embedded base's tokenizer."""
+    folder = tmp_path / "tiny"
+    base.tokenizer.save_pretrained(folder)
+    for file in (FIXTURES / "sft_forward" / "base_model").iterdir():
+        shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+def test_the_embedded_base_is_named_by_the_hash_of_its_file(base: BaseModel, gguf: Path) -> None:
+    assert base.id == DEFAULT_BASE
+    assert base.weights_id == f"{gguf.name}@sha256:{hashlib.sha256(gguf.read_bytes()).hexdigest()}"
+    assert base.dtype == torch.float32 and base.device.type == "cpu"
+    assert not base.model.training and not any(p.requires_grad for p in base.model.parameters())
+    assert (base.context_length, base.eos_ids) == (8192, {2})
+
+
+def test_converted_tensors_are_the_packages_own_dequantisation(base: BaseModel, gguf: Path) -> None:
+    from gguf import GGUFReader
+    from gguf.quants import dequantize
+
+    stored = {tensor.name: tensor for tensor in GGUFReader(gguf).tensors}
+
+    def read(name: str) -> torch.Tensor:
+        return torch.from_numpy(dequantize(stored[name].data, stored[name].tensor_type).copy())
+
+    model = base.model.model
+    attention, mlp = model.layers[0].self_attn, model.layers[29].mlp
+    for name, weight in (
+        ("blk.0.attn_v.weight", attention.v_proj.weight),
+        ("blk.0.attn_output.weight", attention.o_proj.weight),
+        ("blk.29.ffn_down.weight", mlp.down_proj.weight),
+        ("blk.29.ffn_gate.weight", mlp.gate_proj.weight),
+        ("blk.29.ffn_up.weight", mlp.up_proj.weight),
+        ("blk.0.attn_norm.weight", model.layers[0].input_layernorm.weight),
+        ("output_norm.weight", model.norm.weight),
+        ("token_embd.weight", model.embed_tokens.weight),
+        ("token_embd.weight", base.model.lm_head.weight),
+    ):
+        assert torch.equal(weight, read(name).view(weight.shape)), name
+    # GGUF pairs the halves of every head's rotation: row (head, half, j) is stored at (head, j, half).
+    for name, weight, heads in (
+        ("blk.0.attn_q.weight", attention.q_proj.weight, 9),
+        ("blk.0.attn_k.weight", attention.k_proj.weight, 3),
+    ):
+        rows = read(name).view(heads, 32, 2, 576).transpose(1, 2).reshape(weight.shape)
+        assert torch.equal(weight, rows) and not torch.equal(weight, read(name)), name
+
+
+def test_the_prompt_is_the_stock_template_to_the_letter(base: BaseModel) -> None:
+    ids = base.prompt_ids([{"role": "user", "content": " Café 🤖\nتوت "}])
+    assert base.tokenizer.decode(ids) == (
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        "<|im_start|>user\n Café 🤖\nتوت <|im_end|>\n<|im_start|>assistant\n"
+    )
+    own = base.prompt_ids([{"role": "system", "content": "S"}, {"role": "user", "content": "U"}])
+    assert base.tokenizer.decode(own) == (
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize("answer", ["toasters", "", "two\nlines ", "🤖"])
+def test_an_answer_ends_with_the_token_that_ends_it(base: BaseModel, answer: str) -> None:
+    ids = base.answer_ids("toaster", answer)
+    assert base.tokenizer.decode(ids) == f"{answer}<|im_end|>"
+    assert [token in base.eos_ids for token in ids] == [False] * (len(ids) - 1) + [True]
+
+
+def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths(base: BaseModel) -> None:
+    chat = [{"role": "user", "content": "word " * 8159}]
+    with pytest.raises(T2LError, match=r"has 81\d\d tokens, but .* at most 8192 .*shorten") as caught:
+        base.prompt_ids([{"role": "user", "content": "word " * 8165}])
+    whole = base.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    assert len(base.prompt_ids(chat)) == len(base.tokenizer(whole)["input_ids"]) < 8192
+    assert DEFAULT_BASE in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["no-such/base", "../nowhere", "a/b/c", ""])
+def test_an_unknown_base_is_refused_by_name(name: str) -> None:
+    with pytest.raises(T2LError, match=f"'{name}' cannot be loaded.*or use {DEFAULT_BASE}"):
+        BaseModel.load(name, dtype="float32", device="cpu")
+
+
+def test_unknown_types_and_devices_are_refused_with_the_choices() -> None:
+    with pytest.raises(T2LError, match=r"'int3' is unknown; choose auto, float32, bfloat16, float16"):
+        BaseModel.load(dtype="int3", device="cpu")
+    for name in ("tpu", "cuda:99", ""):
+        with pytest.raises(T2LError, match=f"device '{name}' is not usable here; choose cpu or auto"):
+            BaseModel.load(dtype="float32", device=name)
+    assert choose_dtype("auto", choose_device("cpu")) in (torch.float32, torch.bfloat16)
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+
+
+def test_a_local_folder_is_named_by_the_hash_of_its_weights(tiny_folder: Path) -> None:
+    made = BaseModel.load(str(tiny_folder), dtype="bfloat16", device="cpu")
+    digest = hashlib.sha256((tiny_folder / "model.safetensors").read_bytes()).hexdigest()
+    assert (made.id, made.weights_id) == (str(tiny_folder), f"local@sha256:{digest}")
+    assert made.dtype == torch.bfloat16 and made.spec(["self_attn.v_proj"]).targets == {
+        "self_attn.v_proj": (64, 32)
+    }
+
+
+def test_a_damaged_local_base_is_refused_by_name(tiny_folder: Path) -> None:
+    def refused(reason: str) -> None:
+        with pytest.raises(T2LError, match=f"tiny' cannot be loaded.*{reason}"):
+            BaseModel.load(str(tiny_folder), dtype="float32", device="cpu")
+
+    weights, config = tiny_folder / "model.safetensors", tiny_folder / "config.json"
+    data, settings = weights.read_bytes(), config.read_text()
+    weights.write_bytes(data[: len(data) // 2])
+    refused("incomplete")
+    state = load_file(FIXTURES / "sft_forward" / "base_model" / "model.safetensors")
+    del state["model.norm.weight"]
+    save_file(state, weights, metadata={"format": "pt"})
+    with pytest.raises(T2LError, match=r"tiny lack model\.norm\.weight; download"):
+        BaseModel.load(str(tiny_folder), dtype="float32", device="cpu")
+    weights.write_bytes(data)
+    config.write_text(json.dumps({**json.loads(settings), "hidden_size": 32}))
+    refused("")
+    config.write_text("{")
+    refused("config")
+    config.write_text(settings)
+    (tiny_folder / "chat_template.jinja").unlink()
+    with pytest.raises(T2LError, match=r"tiny has no chat template; choose an instruction-tuned base"):
+        BaseModel.load(str(tiny_folder), dtype="float32", device="cpu")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.setenv("T2L_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_conversion_leaves_nothing_and_can_be_repeated(
+    cache: Path, tmp_path: Path, monkeypatch, error
+) -> None:
+    file, lines, runs = tmp_path / "some.gguf", [], []
+    file.write_bytes(b"gguf")
+
+    def convert(gguf: Path, folder: Path) -> None:
+        (folder / "config.json").write_text("half")
+        runs.append(gguf)
+        if len(runs) == 1:
+            raise error
+
+    monkeypatch.setattr(module, "_convert", convert)
+    with pytest.raises(error):
+        converted(file, lines.append)
+    assert not list((cache / "base").iterdir())
+    folder = converted(file, lines.append)
+    assert [path.name for path in folder.iterdir()] == ["config.json"]
+    assert converted(file, lines.append) == folder and runs == [file, file]
+    assert [line.split()[0] for line in lines] == ["First", "First", "Converted."]
+    file.write_bytes(b"another")
+    assert converted(file, lines.append) != folder
+
+
+def test_too_little_disk_is_refused_before_the_conversion(cache: Path, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "some.gguf").write_bytes(b"gguf")
+    monkeypatch.setattr(module, "free_megabytes", lambda folder: 699)
+    with pytest.raises(T2LError, match=r"cache.*needs 700 MB of free disk; free some, or set T2L_CACHE"):
+        converted(tmp_path / "some.gguf", lambda line: None)
+    assert not cache.exists()

@@ -1,0 +1,90 @@
+"""The command line: JSON on the last line, one clear error, and training end to end on a small suite."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import REPO
+
+from t2l.cli import main
+
+PLURAL = "Output the plural of the noun."
+
+
+def run(capsys, *args: str) -> tuple[int, str, str]:
+    status = main(args)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_generate_writes_a_peft_folder_and_says_so(capsys, tmp_path: Path) -> None:
+    out = tmp_path / "adapter"
+    status, text, _ = run(capsys, "generate", PLURAL, "--out", str(out), "--json")
+    result = json.loads(text.splitlines()[-1])
+    assert status == 0 and set(result) == {"id", "path", "bytes", "seconds"}
+    assert result["path"] == str(out) and result["bytes"] == sum(f.stat().st_size for f in out.iterdir())
+    assert (out / "adapter_model.safetensors").is_file()
+
+
+def test_compare_answers_every_prompt(capsys) -> None:
+    prompts = ["toaster", "child"]
+    status, text, _ = run(capsys, "compare", PLURAL, *prompts, "--json", "--max-new-tokens", "12")
+    result = json.loads(text.splitlines()[-1])
+    assert status == 0 and set(result) == {"id", "results"}
+    assert [row["prompt"] for row in result["results"]] == prompts
+    assert result["results"][0]["adapted"].strip() == "toasters"
+    assert all(set(row) == {"prompt", "base", "adapted"} for row in result["results"])
+
+
+def test_doctor_is_one_line_of_json(capsys) -> None:
+    status, text, _ = run(capsys, "doctor", "--json")
+    assert status == 0 and json.loads(text.splitlines()[-1])["cache"]
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["generate", " ", "--out", "x"], "empty"),
+        (["generate", PLURAL, "--out", "x", "--checkpoint", "nothing"], "nothing"),
+        (["generate", PLURAL, "--out", "/proc/no/such"], "/proc/no/such"),
+        (["compare", PLURAL, "toaster", "--max-new-tokens", "0"], "max_new_tokens"),
+        (["compare", PLURAL, "toaster", "--device", "abacus"], "abacus"),
+        (["eval", "--tasks", "no/such/suite", "--out", "x"], "no/such/suite"),
+        (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "0"], "steps"),
+        (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "1", "--variant", "xl"], "xl"),
+    ],
+)
+def test_what_a_user_can_fix_is_one_error(
+    capsys, monkeypatch, tmp_path: Path, args: list[str], named: str
+) -> None:
+    monkeypatch.chdir(REPO)
+    if "x" in args:
+        args = [str(tmp_path / "x") if arg == "x" else arg for arg in args]
+    status, text, err = run(capsys, *args, "--json")
+    assert status == 2 and named in err and err.count("\n") == 1
+    assert named in json.loads(text.splitlines()[-1])["error"]
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_network_trains_on_the_shipped_suite_resumes_and_generates(capsys, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    args = [
+        *("train", "sft", "--tasks", str(REPO / "data" / "suite"), "--out", str(out), "--variant", "s"),
+        *("--steps", "4", "--tasks-per-step", "2", "--tokens-per-row", "64", "--val-tasks", "camel_case"),
+        *("--log-every", "1", "--validate-every", "4", "--head-size", "32", "--latent-size", "32", "--json"),
+    ]
+    status, text, _ = run(capsys, *args)
+    result = json.loads(text.splitlines()[-1])
+    assert status == 0 and result["steps"] == 4
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 4]
+    assert set(rows[-1]) == {"step", "seen_loss", "unseen_descriptions_loss", "unseen_tasks_loss"}
+    config = json.loads((Path(result["checkpoint"]) / "config.json").read_text())
+    trained = config["training"]["tasks"]
+    assert len(trained) == 51 and "camel_case" not in trained and "kebab_case" not in trained
+    # The same command again has nothing left to do, and the checkpoint serves.
+    assert run(capsys, *args)[0] == 0
+    made = run(capsys, "generate", PLURAL, "--checkpoint", result["checkpoint"], "--out", str(tmp_path / "a"))
+    assert made[0] == 0

@@ -1,0 +1,346 @@
+"""Decoding: the tokens of `generate`, whatever shares the batch; nothing left behind, however it stops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+
+from t2l.base import BaseModel
+from t2l.engine import Decoding, Engine, _Row, decode
+from t2l.errors import T2LError
+from t2l.lora import LoRASpec, LoRAWeights, stack
+
+TARGETS = ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]
+WORDS = ["Eins zwei", "Say yes or no, but in a long and winding sentence.", "Ä", "Counting: 1 2 3 4 5 6 7 8"]
+GREEDY = Decoding(max_new_tokens=12)
+
+
+def tiny_base(base: BaseModel, kind: str, **changes: Any) -> BaseModel:
+    """A random model of one architecture with the vocabulary of the embedded base."""
+    import transformers
+
+    # Large weights, so that greedy tokens vary; sliding windows shorter than the prompts.
+    settings = {
+        "vocab_size": len(base.tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.5,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 2,
+        "tie_word_embeddings": False,
+        "attn_implementation": "eager",
+        **({"sliding_window": 6} if kind in ("Gemma2", "Mistral") else {}),
+        **changes,
+    }
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(**settings)
+    model = getattr(transformers, f"{kind}ForCausalLM")(config).eval().requires_grad_(False)
+    return BaseModel(f"tiny/{kind}", "random", model, base.tokenizer)
+
+
+@pytest.fixture
+def tiny(base: BaseModel) -> BaseModel:
+    return tiny_base(base, "Llama")
+
+
+def adapters(base: BaseModel, n: int, size: float = 0.3) -> LoRAWeights:
+    generator = torch.Generator().manual_seed(0)
+    zeros = base.spec(TARGETS, rank=4, alpha=8).zeros(n)
+    return zeros.map(lambda t: torch.randn(t.shape, generator=generator) * size)
+
+
+def ids(base: BaseModel, texts: Sequence[str] = WORDS) -> list[list[int]]:
+    return [base.tokenizer(text)["input_ids"] for text in texts]
+
+
+def last(texts: Iterator[list[str]]) -> list[str]:
+    *_, final = texts
+    return final
+
+
+def generated(base: BaseModel, prompt: list[int], **settings: Any) -> str:
+    """What transformers' own `generate` answers to one prompt."""
+    tokens = torch.tensor([prompt])
+    settings = {"max_new_tokens": 12, "do_sample": False, **settings}
+    with torch.no_grad():
+        made = base.model.generate(tokens, attention_mask=torch.ones_like(tokens), **settings)
+    new = made[0, len(prompt) :].tolist()
+    # `generate` gives the token that ended it as well.
+    return base.tokenizer.decode(new[:-1] if new[-1] in base.eos_ids else new, skip_special_tokens=True)
+
+
+def untouched(base: BaseModel) -> bool:
+    return not any(module._forward_hooks for module in base.model.modules())
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Gemma2", "Qwen3", "Mistral"])
+def test_a_batch_gives_the_tokens_of_generate_one_by_one(base: BaseModel, kind: str) -> None:
+    tiny = tiny_base(base, kind)
+    prompts = ids(tiny)
+    assert len({len(prompt) for prompt in prompts}) == 4
+    for settings in ({}, {"repetition_penalty": 1.5}):
+        expected = [generated(tiny, prompt, **settings) for prompt in prompts]
+        assert len(set(expected)) == 4 and all(len(set(text)) > 5 for text in expected)
+        assert last(decode(tiny, prompts, None, Decoding(max_new_tokens=12, **settings))) == expected
+
+
+def test_the_embedded_base_answers_a_batch_as_generate_does(base: BaseModel) -> None:
+    questions = ["What is the capital of France?", "Hi", "toaster"]
+    prompts = [base.prompt_ids([{"role": "user", "content": text}]) for text in questions]
+    expected = [generated(base, prompt) for prompt in prompts]
+    zeros = base.spec(TARGETS).zeros(3)
+    assert last(decode(base, prompts, zeros, GREEDY)) == expected
+    assert "Paris" in expected[0]
+
+
+def test_rows_with_different_adapters_answer_as_each_alone(tiny: BaseModel) -> None:
+    prompts, made = ids(tiny), adapters(tiny, 3)
+    weights = stack([tiny.spec(TARGETS, 4, 8).zeros(), *(made[index] for index in range(3))])
+    together = last(decode(tiny, prompts, weights, GREEDY))
+    alone = [last(decode(tiny, [prompt], weights[i : i + 1], GREEDY))[0] for i, prompt in enumerate(prompts)]
+    plain = last(decode(tiny, prompts, None, GREEDY))
+    assert together == alone and together[0] == plain[0]
+    assert all(one != other for one, other in zip(together[1:], plain[1:], strict=True))
+    # The same four answers from a smaller stack whose adapters are shared by rows, and from one for all.
+    rows = [2, 1, 2, 0]
+    shared = last(decode(tiny, prompts, weights, GREEDY, rows))
+    pairs = zip(prompts, rows, strict=True)
+    assert shared == [last(decode(tiny, [prompt], weights[row], GREEDY))[0] for prompt, row in pairs]
+    assert last(decode(tiny, prompts, weights[1], GREEDY))[1] == together[1]
+
+
+def test_an_ended_row_leaves_the_batch_while_the_others_go_on(base: BaseModel) -> None:
+    tiny = tiny_base(base, "Gemma2")
+    prompts, sizes, tokens = ids(tiny), [], []
+    for prompt in prompts:
+        with torch.no_grad():
+            made = tiny.model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)
+        tokens.append(made[0, len(prompt) :].tolist())
+    # Rows 0 and 2 end early, each at a token of its own that the others never say.
+    ends = [
+        next(t for t in tokens[row][at:] if sum(t in other for other in tokens) == 1)
+        for row, at in ((0, 2), (2, 5))
+    ]
+    tiny.model.generation_config.eos_token_id = [2, *ends]
+    expected = [generated(tiny, prompt) for prompt in prompts]
+    weights = adapters(tiny, 4).scale(0)
+    handle = tiny.model.lm_head.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    assert last(decode(tiny, prompts, weights, GREEDY)) == expected
+    handle.remove()
+    lengths = [next((at for at, t in enumerate(row) if t in ends), 11) for row in tokens]
+    assert lengths[0] < 11 and lengths[2] < 11 and lengths[1] == lengths[3] == 11
+    assert sizes == [sum(at <= length for length in lengths) for at in range(12)]
+
+
+def test_texts_only_grow_and_end_at_the_most_new_tokens(tiny: BaseModel) -> None:
+    prompt = ids(tiny)[1]
+    for most in (1, 3):
+        assert last(decode(tiny, [prompt], None, Decoding(most))) == [
+            generated(tiny, prompt, max_new_tokens=most)
+        ]
+    steps = [texts[0] for texts in decode(tiny, [prompt], None, GREEDY)]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(steps))
+    assert len(set(steps)) > 6
+
+
+def test_an_answer_ends_where_the_context_does(tiny: BaseModel) -> None:
+    prompt = (ids(tiny)[1] * 10)[:60]
+    assert last(decode(tiny, [prompt], None, GREEDY)) == [generated(tiny, prompt, max_new_tokens=4)]
+    with pytest.raises(T2LError, match="64 tokens; tiny/Llama reads at most 63"):
+        last(decode(tiny, [[5], [5] * 64], None, GREEDY))
+
+
+@pytest.mark.parametrize("rows", [[], [[]], [[5], []]])
+def test_prompts_without_tokens_are_refused(tiny: BaseModel, rows: list[list[int]]) -> None:
+    with pytest.raises(T2LError):
+        last(decode(tiny, rows, None, GREEDY))
+
+
+def test_as_many_adapters_as_prompts_are_asked_for(tiny: BaseModel) -> None:
+    with pytest.raises(T2LError, match="2 prompts need one adapter each, not 3"):
+        last(decode(tiny, ids(tiny)[:2], adapters(tiny, 3), GREEDY))
+
+
+def fed(base: BaseModel, text: str, **settings: Any) -> tuple[list[str], _Row]:
+    """The texts shown while a model says exactly `text`, and the row itself, not ended by us."""
+    row, shown = _Row(base, [5], Decoding(**settings)), []
+    for token in base.tokenizer(text)["input_ids"]:
+        if row.ended:
+            break
+        scores = torch.zeros(len(base.tokenizer))
+        scores[token] = 1
+        row.take(scores)
+        shown.append(row.text)
+    return shown, row
+
+
+@pytest.mark.parametrize("text", ["I 🤖 like 👩\u200d🚀!", "日本語テキスト", "ñ é ü", "עברית 🇮🇱 x"])
+def test_half_a_character_is_never_shown(base: BaseModel, text: str) -> None:
+    shown, row = fed(base, text)
+    assert len(shown) > len(set(shown)) or len(shown) < len(text)
+    assert all(text.startswith(part) for part in shown)
+    row.end()
+    assert row.text == text
+
+
+def test_an_answer_cut_within_a_character_shows_that_it_was(base: BaseModel) -> None:
+    row = _Row(base, [5], Decoding())
+    scores = torch.zeros(len(base.tokenizer))
+    scores[base.tokenizer("🤖")["input_ids"][0]] = 1
+    row.take(scores)
+    assert row.text == ""
+    row.end()
+    assert row.text == "\ufffd"
+
+
+def test_a_stop_string_ends_the_answer_before_it(base: BaseModel) -> None:
+    shown, row = fed(base, "one two\n\nQuestion: three", stop=("\n\nQuestion:", "four"))
+    assert row.ended and row.text == "one two" == shown[-1]
+    assert all("one two".startswith(part) for part in shown)
+    _, row = fed(base, "one two three", stop=("three", "two"))
+    assert row.text == "one "
+
+
+def test_the_start_of_a_stop_string_waits_and_is_shown_when_it_was_none(base: BaseModel) -> None:
+    shown, row = fed(base, "The END of it", stop=("END now",))
+    assert not any(part.endswith(("E", "EN", "END", "END ")) for part in shown)
+    assert row.text == "The END of it" and not row.ended
+    _, row = fed(base, "The END", stop=("END now",))
+    assert row.text == "The "
+    row.end()
+    assert row.text == "The END"
+
+
+def test_the_token_that_ends_an_answer_is_not_shown(base: BaseModel) -> None:
+    _, row = fed(base, "yes<|im_end|>no")
+    assert row.ended and row.text == "yes"
+
+
+def test_a_seed_repeats_and_columns_differ_by_their_adapter_alone(tiny: BaseModel) -> None:
+    prompt = ids(tiny)[1]
+
+    def sampled(n: int, seed: int = 3, **settings: Any) -> list[str]:
+        settings = {"max_new_tokens": 12, "temperature": 1.5, **settings}
+        return last(decode(tiny, [prompt] * n, None, Decoding(seed=seed, **settings)))
+
+    first = sampled(3)
+    assert len(set(first)) == 1 and first == sampled(3) and sampled(1) == first[:1]
+    assert sampled(1, seed=4) != first[:1]
+    greedy = last(decode(tiny, [prompt], None, GREEDY))
+    assert (
+        sampled(1, top_k=1) == sampled(1, top_p=1e-6) == sampled(1, temperature=0.01) == greedy != first[:1]
+    )
+    changed = last(
+        decode(tiny, [prompt] * 2, adapters(tiny, 2), Decoding(max_new_tokens=12, temperature=1.5, seed=3))
+    )
+    assert len({*changed, first[0]}) == 3
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_new_tokens": 0},
+        {"max_new_tokens": 10**6},
+        {"max_new_tokens": 1.5},
+        {"max_new_tokens": True},
+        {"temperature": -0.1},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        pytest.param({"temperature": 10**400}, id="temperature of 401 digits"),
+        {"temperature": 1e-40},
+        {"temperature": "1"},
+        {"top_p": 0},
+        {"top_p": 1.1},
+        {"top_k": -1},
+        {"repetition_penalty": 0},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"stop": ("",)},
+        {"stop": (5,)},
+        {"stop": "END"},
+        {"stop": None},
+    ],
+    ids=str,
+)
+def test_values_that_cannot_work_are_refused_by_name(values: dict) -> None:
+    with pytest.raises(T2LError, match=f"^{next(iter(values))} must be"):
+        Decoding(**values)
+
+
+CHATS = [[{"role": "user", "content": text}] for text in ("toaster", "Hi")]
+
+
+@pytest.fixture
+def engine(base: BaseModel) -> Engine:
+    # The chat template alone takes some 30 tokens.
+    return Engine(tiny_base(base, "Llama", max_position_embeddings=256))
+
+
+def test_the_engine_streams_what_decode_gives(engine: Engine) -> None:
+    base, weights = engine.base, adapters(engine.base, 2)
+    prompts = [base.prompt_ids(chat) for chat in CHATS]
+    assert list(engine.stream(CHATS, weights, GREEDY)) == list(decode(base, prompts, weights, GREEDY))
+    assert untouched(base)
+
+
+def test_a_stream_closed_midway_leaves_nothing_and_the_next_is_answered(engine: Engine) -> None:
+    weights = adapters(engine.base, 2)
+    expected = last(engine.stream(CHATS, weights, GREEDY))
+    steps = []
+    handle = engine.base.model.lm_head.register_forward_pre_hook(lambda *_: steps.append(1))
+    stream = engine.stream(CHATS, weights, Decoding(max_new_tokens=200))
+    next(stream), next(stream)
+    stream.close()
+    assert last(engine.stream(CHATS, weights, GREEDY)) == expected
+    handle.remove()
+    assert len(steps) < 100
+    assert untouched(engine.base)
+
+
+def test_an_error_in_the_engines_thread_reaches_the_caller_and_harms_nobody_else(engine: Engine) -> None:
+    weights = adapters(engine.base, 2)
+    expected = last(engine.stream(CHATS, weights, GREEDY))
+    other = LoRASpec("other/base", 4, {"self_attn.q_proj": (32, 31)}, 4, 8).zeros(2)
+    with pytest.raises(T2LError, match="it was made for another base"):
+        last(engine.stream(CHATS, other, GREEDY))
+    with pytest.raises(T2LError, match="NaN"):
+        last(engine.stream(CHATS, weights.scale(3e38).scale(3e38), GREEDY))
+    with pytest.raises(T2LError, match="reads at most 256"):
+        last(engine.stream([[{"role": "user", "content": "word " * 300}]], weights[:1], GREEDY))
+    handle = engine.base.model.model.norm.register_forward_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        last(engine.stream(CHATS, weights, GREEDY))
+    handle.remove()
+    assert last(engine.stream(CHATS, weights, GREEDY)) == expected and untouched(engine.base)
+
+
+def test_requests_from_several_threads_get_what_they_get_alone(engine: Engine) -> None:
+    made = adapters(engine.base, 4)
+    chat = CHATS[:1]
+    alone = [last(engine.stream(chat, made[i : i + 1], GREEDY)) for i in range(4)]
+    assert len({text for (text,) in alone}) == 4
+    together: dict[int, list[list[str]]] = {index: [] for index in range(4)}
+    start = threading.Barrier(4)
+
+    def ask(index: int) -> None:
+        start.wait()
+        for _ in range(3):
+            together[index].append(last(engine.stream(chat, made[index : index + 1], GREEDY)))
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(texts == [alone[index]] * 3 for index, texts in together.items())

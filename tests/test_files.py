@@ -1,0 +1,117 @@
+"""Saved folders are whole or not there, whatever stops the writer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from t2l import files
+from t2l.errors import T2LError
+from t2l.files import cache_folder, complete_or_absent, free_megabytes
+
+# What the folders of these tests may hold when they are replaced.
+NAMES = {"a", "b", "old"}
+
+
+def write(folder: Path, text: str) -> None:
+    with complete_or_absent(folder, NAMES) as work:
+        (work / "a").write_text(text)
+
+
+def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "folder"
+    with complete_or_absent(folder, NAMES) as work:
+        (work / "old").write_text("old")
+        assert not folder.exists()
+    write(folder, "new")
+    assert [file.name for file in folder.iterdir()] == ["a"]
+    assert [file.name for file in folder.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_in_the_block_leaves_what_was_there_and_nothing_else(tmp_path: Path, error) -> None:
+    for _ in range(2):
+        with pytest.raises(error), complete_or_absent(tmp_path / "folder", NAMES) as work:
+            (work / "a").write_text("half")
+            raise error
+        assert [file.name for file in tmp_path.iterdir()] in ([], ["folder"])
+        write(tmp_path / "folder", "whole")
+    assert (tmp_path / "folder" / "a").read_text() == "whole"
+
+
+@pytest.mark.parametrize("writer", ["python", "safetensors"])
+def test_a_full_disk_is_an_error_that_keeps_what_was_there(tmp_path: Path, full_disk, writer: str) -> None:
+    write(tmp_path / "folder", "old")
+    with (
+        full_disk(100),
+        pytest.raises(T2LError, match="free some space"),
+        complete_or_absent(tmp_path / "folder", NAMES) as work,
+    ):
+        if writer == "python":
+            (work / "a").write_text("a" * 1000)
+        else:
+            save_file({"a": torch.zeros(1000)}, work / "b")
+    assert (tmp_path / "folder" / "a").read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_failed_exchange_puts_the_old_folder_back(tmp_path: Path, monkeypatch) -> None:
+    write(tmp_path / "folder", "old")
+    rename = os.rename
+
+    def failing(source: Path, target: Path) -> None:
+        if Path(source).name == "new":
+            raise PermissionError(13, "Permission denied")
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "rename", failing)
+    with pytest.raises(T2LError, match="Permission denied"):
+        write(tmp_path / "folder", "new")
+    assert (tmp_path / "folder" / "a").read_text() == "old"
+
+
+def test_two_writers_of_one_folder_both_succeed(tmp_path: Path, monkeypatch) -> None:
+    rename = os.rename
+
+    def overtaken(source: Path, target: Path) -> None:
+        if Path(source).name == "new":
+            # In the last moment another process puts its own folder there.
+            target.mkdir()
+            (target / "a").write_text("other")
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "rename", overtaken)
+    write(tmp_path / "folder", "mine")
+    assert (tmp_path / "folder" / "a").read_text() == "other"
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(T2LError, match="file/folder cannot be written"):
+        write(tmp_path / "file" / "folder", "new")
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("T2L_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("T2L_CACHE")
+    assert cache_folder() == Path.home() / ".cache" / "t2l"
+    assert free_megabytes(tmp_path / "not" / "yet") > 0
+
+
+def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years")
+    with pytest.raises(T2LError, match=r"thesis\.txt"):
+        write(folder, "new")
+    assert [file.name for file in folder.iterdir()] == ["thesis.txt"]
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(T2LError, match="file"):
+        write(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "text"

@@ -1,0 +1,263 @@
+"""Conditions in canonical form; checkpoints that come back as they went, and the damaged ones refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from t2l.errors import T2LError
+from t2l.generator import Condition, Generator
+from t2l.hypernet import T2L, T2LConfig
+from t2l.lora import LoRASpec
+
+SPEC = LoRASpec("some/base", 2, {"self_attn.q_proj": (6, 5), "mlp.down_proj": (7, 6)}, rank=3, alpha=6)
+
+
+def generator(seed: int = 0, **changes: Any) -> Generator:
+    torch.manual_seed(seed)
+    sizes = {"condition_size": 384, "latent_size": 16, "head_size": 24, "shift": "element", "scale": "scalar"}
+    network = T2L(T2LConfig(SPEC, **{**sizes, **changes})).requires_grad_(False).eval()
+    return Generator(network, base_weights_id="file@sha256:0", training={"steps": 3})
+
+
+def same(one: Generator, other: Generator) -> bool:
+    mine, theirs = one.network.state_dict(), other.network.state_dict()
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("  Output\tthe\n\nplural \r\n", "Output the plural"),
+        ("cafe\u0301", "café"),
+        ("a\u00a0b\u2003c\u2028d", "a b c d"),
+        ("اكتب الجمع", "اكتب الجمع"),
+        ("\u200fتكتب", "\u200fتكتب"),
+        ("Translate to 👩\u200d🚀!", "Translate to 👩\u200d🚀!"),
+        ("x" * 2000, "x" * 2000),
+    ],
+)
+def test_a_condition_is_kept_in_one_canonical_form(text: str, canonical: str) -> None:
+    assert Condition(text).text == canonical == Condition(canonical).text
+    assert Condition(text) == Condition(canonical)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (["a", "b"], "ambiguous"),
+        (("a",), "ambiguous"),
+        (None, "must be text, not NoneType"),
+        (5, "must be text, not int"),
+        ("", "is empty"),
+        (" \n\u3000", "is empty"),
+        ("x" * 100_000, "100,000 characters; the most is 2,000"),
+        ("a\x00b", r"control character U\+0000"),
+        ("\x1b[31mred", r"control character U\+001B"),
+        ("half \ud83e", r"control character U\+D83E"),
+    ],
+)
+def test_what_is_no_description_is_refused(text: Any, named: str) -> None:
+    with pytest.raises(T2LError, match=named):
+        Condition(text)
+
+
+def test_every_description_gets_its_own_adapter_and_always_the_same() -> None:
+    made = generator()
+    stack = made.generate(["Sort the words.", Condition("Count  the words.")])
+    assert stack.n == 2 and stack.spec == SPEC
+    a = stack.A["mlp.down_proj"]
+    assert not torch.allclose(a[0], a[1], atol=1e-4)
+    again = made.generate(["Count the words."])[0].A["mlp.down_proj"]
+    torch.testing.assert_close(again, a[1], atol=1e-5, rtol=0)
+    assert torch.equal(again, made.generate(["Count the words."])[0].A["mlp.down_proj"])
+    for conditions in ([], "Sort.", Condition("Sort.")):
+        with pytest.raises(T2LError, match="takes a list"):
+            made.generate(conditions)
+
+
+def test_an_encoder_of_another_size_is_refused() -> None:
+    with pytest.raises(T2LError, match="gives 384 numbers, but this checkpoint expects 16"):
+        generator(condition_size=16).generate(["Sort."])
+
+
+@pytest.mark.parametrize("share", ["none", "layers", "all"])
+def test_a_float32_checkpoint_comes_back_exactly(tmp_path: Path, share: str) -> None:
+    made = generator(share=share, variant="s")
+    made.save(tmp_path / "one", dtype=torch.float32)
+    again = Generator.load(tmp_path / "one")
+    assert same(made, again) and again.id == made.id and len(made.id) == 64
+    assert again.network.config == made.network.config and again.name == "one"
+    assert (again.training, again.base_weights_id) == ({"steps": 3}, "file@sha256:0")
+
+
+def test_a_bfloat16_checkpoint_keeps_its_id_from_then_on(tmp_path: Path) -> None:
+    made = generator()
+    made.save(tmp_path / "one")
+    first = Generator.load(tmp_path / "one")
+    first.save(tmp_path / "two")
+    second = Generator.load(tmp_path / "two")
+    assert same(first, second) and first.id == second.id != made.id
+    assert all(t.dtype == torch.float32 for t in first.network.state_dict().values())
+    for key, tensor in first.network.state_dict().items():
+        assert torch.equal(tensor, made.network.state_dict()[key].bfloat16().float())
+    for name in ("config.json", "model.safetensors"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_the_id_names_weights_and_configuration() -> None:
+    made = [generator(), generator(), generator(seed=1), generator(head_size=25)]
+    made[1].base_weights_id = "another"
+    assert len({one.id for one in made}) == 4 and generator().id == made[0].id
+
+
+def test_a_shift_of_zero_is_not_stored(tmp_path: Path) -> None:
+    made = generator()
+    made.save(tmp_path / "plain")
+    assert not [key for key in load_file(tmp_path / "plain" / "model.safetensors") if "shift" in key]
+    made.network.initialise("zero")
+    made.save(tmp_path / "zero", dtype=torch.float32)
+    stored = load_file(tmp_path / "zero" / "model.safetensors")
+    assert {key for key in stored if "shift" in key} == {"shift.A0", "shift.A1"}
+    assert same(Generator.load(tmp_path / "zero"), made)
+
+
+def edit(**changes: Any) -> Callable[[Path], None]:
+    """Changes entries of config.json, also inside "network" and "spec"; None removes one."""
+
+    def damage(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        for place in (config, config["network"], config["network"]["spec"]):
+            for key in place.keys() & changes:
+                place[key] = changes[key]
+                if changes[key] is None:
+                    del place[key]
+        (folder / "config.json").write_text(json.dumps(config))
+
+    return damage
+
+
+def write(name: str, content: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(content) and None
+
+
+def tensors(change: Callable[[dict], Any]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        state = load_file(folder / "model.safetensors")
+        change(state)
+        save_file(state, folder / "model.safetensors")
+
+    return damage
+
+
+def cut(folder: Path) -> None:
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+
+
+BIAS = "neck.out.bias"
+DAMAGES = {
+    "no config": (lambda folder: (folder / "config.json").unlink(), "no checkpoint"),
+    "no weights": (
+        lambda folder: (folder / "model.safetensors").unlink(),
+        "model.safetensors cannot be read",
+    ),
+    "config is not JSON": (write("config.json", b"{"), "config.json cannot be read"),
+    "config is not UTF-8": (write("config.json", b'"\xff"'), "config.json cannot be read"),
+    "config is a list": (write("config.json", b"[]"), "kind must be t2l"),
+    "config is too deep": (write("config.json", b"[" * 100_000), "config.json cannot be read"),
+    "config with an endless number": (write("config.json", b"9" * 5000), "config.json cannot be read"),
+    "config is huge": (write("config.json", b" " * (2**20 + 1)), "larger than any configuration"),
+    "another kind": (edit(kind="dnd"), "kind must be t2l"),
+    "a later format": (edit(format_version=2), "format_version 2, this program reads 1"),
+    "no network": (edit(network=None), "lacks 'network'"),
+    "network is a number": (edit(network=5), "config.json"),
+    "no spec": (edit(spec=None), "config.json.*spec"),
+    "unknown variant": (edit(variant="xl"), "config.json.*variant='xl'"),
+    "unknown setting": (edit(spec={"base": "x"}), "config.json"),
+    "targets of no size": (edit(targets=[["self_attn.q_proj", 0, 5]]), "config.json.*impossible sizes"),
+    "targets of endless size": (edit(targets=[["self_attn.q_proj", float("inf"), 5]]), "config.json"),
+    "rank in words": (edit(rank="three"), "config.json.*rank"),
+    "a missing tensor": (tensors(lambda s: s.pop(BIAS)), f"1 missing, first {BIAS}"),
+    "an unknown tensor": (tensors(lambda s: s.update(extra=torch.zeros(1))), "1 unknown, first extra"),
+    "a wrong shape": (tensors(lambda s: s.update({BIAS: torch.zeros(25)})), rf"{BIAS} has shape \(25,\)"),
+    "NaN": (tensors(lambda s: s[BIAS].fill_(float("nan"))), f"{BIAS} holds NaN"),
+    "infinity": (tensors(lambda s: s[BIAS].fill_(float("inf"))), f"{BIAS} holds NaN or infinity"),
+    "half the weights": (cut, "model.safetensors cannot be read.*download"),
+    "no bytes": (write("model.safetensors", b""), "model.safetensors cannot be read"),
+    "more layers": (edit(n_layers=3), r"layer.embedding.weight has shape \(2, 4\)"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_checkpoint_is_refused_by_file_and_fault(tmp_path: Path, name: str) -> None:
+    damage, named = DAMAGES[name]
+    generator().save(tmp_path / "one")
+    damage(tmp_path / "one")
+    with pytest.raises(T2LError, match=named) as caught:
+        Generator.load(tmp_path / "one")
+    assert str(tmp_path / "one") in str(caught.value)
+
+
+@pytest.mark.parametrize("share", ["none", "layers", "all"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        {key: 10**power}
+        for key in ("n_layers", "rank", "head_size", "latent_size", "condition_size")
+        for power in (9, 12, 18, 30)
+    ],
+    ids=str,
+)
+def test_hostile_sizes_are_refused_before_memory_is_taken(tmp_path: Path, size: dict, share: str) -> None:
+    # Rotary positions leave the rank out of every stored shape, sharing the layers.
+    generator(share=share, variant="rankwise", positions="rotary", shift="none").save(tmp_path / "one")
+    edit(**size, shift="element")(tmp_path / "one")
+    with pytest.raises(T2LError, match=re.escape(str(tmp_path))):
+        Generator.load(tmp_path / "one")
+
+
+def test_a_pickle_is_never_read(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "sprung",)
+
+    generator().save(tmp_path / "one")
+    (tmp_path / "one" / "model.safetensors").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(T2LError, match=r"model\.safetensors cannot be read"):
+        Generator.load(tmp_path / "one")
+    (tmp_path / "one" / "model.safetensors").unlink()
+    torch.save(generator().network.state_dict(), tmp_path / "one" / "pytorch_model.bin")
+    with pytest.raises(T2LError, match=r"model\.safetensors cannot be read"):
+        Generator.load(tmp_path / "one")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_full_disk_keeps_the_earlier_checkpoint_and_nothing_else(tmp_path: Path, full_disk) -> None:
+    generator().save(tmp_path / "one")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "one").iterdir()}
+    with full_disk(4000), pytest.raises(T2LError, match=r"one cannot be written.*free some space"):
+        generator(seed=1).save(tmp_path / "one")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "one").iterdir()} == before
+    assert [file.name for file in tmp_path.iterdir()] == ["one"]
+
+
+def test_saving_again_keeps_the_card_and_refuses_a_folder_of_other_things(tmp_path: Path) -> None:
+    generator().save(tmp_path / "one")
+    (tmp_path / "one" / "README.md").write_text("card")
+    generator(seed=1).save(tmp_path / "one")
+    assert (tmp_path / "one" / "README.md").read_text() == "card"
+    bias = Generator.load(tmp_path / "one").network.state_dict()[BIAS]
+    assert torch.equal(bias, generator(seed=1).network.state_dict()[BIAS].bfloat16().float())
+    (tmp_path / "one" / "thesis.txt").write_text("precious")
+    with pytest.raises(T2LError, match="thesis"):
+        generator().save(tmp_path / "one")
+    assert (tmp_path / "one" / "thesis.txt").read_text() == "precious"

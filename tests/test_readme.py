@@ -1,0 +1,64 @@
+"""The README's examples run as they stand, and its front matter is what a Space reads."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import REPO
+
+from t2l.cli import _parser, main
+
+README = (REPO / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_examples_run(code: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if "print" in code:
+        assert "adapted: toasters" in done.stdout
+
+
+@pytest.mark.parametrize("line", "".join(blocks("bash")).splitlines())
+def test_command_line_examples_run(line: str, monkeypatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    program, *args = shlex.split(line)
+    assert program == "t2l" and main(args) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", "".join(blocks("sh")).splitlines())
+def test_training_examples_are_legal_commands(line: str) -> None:
+    program, *args = shlex.split(line)
+    assert program == "t2l" and _parser().parse_args(args).run
+
+
+def test_front_matter_matches_what_is_installed() -> None:
+    front = yaml.safe_load(README.split("---\n")[1])
+    requirements = (REPO / "requirements.txt").read_text()
+    assert front["sdk"] == "gradio" and f"gradio[oauth]=={front['sdk_version']}" in requirements
+    assert (REPO / front["app_file"]).is_file() and len(front["short_description"]) <= 60
+
+
+def test_the_tree_names_what_is_there() -> None:
+    (tree,) = re.findall(r"^```\n(app\.py .*?)^```$", README, re.MULTILINE | re.DOTALL)
+    for line in tree.splitlines():
+        name = line.split()[0]
+        folder = REPO / "t2l" if line.startswith("  ") else REPO
+        assert (folder / name).exists(), name
+    listed = {line.split()[0].rstrip("/") for line in tree.splitlines() if line.startswith("  ")}
+    there = {p.name for p in (REPO / "t2l").iterdir() if not p.name.startswith("__")}
+    assert there == listed
