@@ -116,6 +116,7 @@ _SFT_HELP = {
     "max_tokens": "longest example",
     "l2": "weight of the generated numbers' mean squares",
     "label_smoothing": "of the cross-entropy",
+    "condition_noise": "mixes a task's descriptions and adds noise of this size",
     "steps": "optimiser steps",
     "learning_rate": "at the top of the schedule",
     "warmup": "fraction of the steps in which the rate rises",

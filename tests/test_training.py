@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import REPO
 from torch import nn
 
 from t2l.attach import FreeLoRA, attached, spec_for
 from t2l.errors import T2LError
+from t2l.tasks import Task, read_suite
 from t2l.train import loop
 from t2l.train.loop import FitConfig, fit
-from t2l.train.sft import answer_losses, pack
+from t2l.train.sft import SFTConfig, SFTData, answer_losses, pack, reserved
 
 TARGETS = ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]
 
@@ -75,6 +77,50 @@ def test_packing_shares_the_common_start_once() -> None:
     assert rows.ids.shape == (2, 4 + 6 + 4 + 8)
     assert rows.weights.sum() == pytest.approx(1)
     assert rows.positions[0, 4] == 4 and rows.positions[0, 10] == 4
+
+
+@pytest.fixture(scope="module")
+def tasks() -> list[Task]:
+    return list(read_suite(REPO / "data" / "suite", split="train").values())[:6]
+
+
+def data(base, tasks: list[Task], share: tuple[int, int] = (0, 1), **changes) -> SFTData:
+    conditions = torch.randn(len(tasks), 3, 16, generator=torch.Generator().manual_seed(0))
+    config = SFTConfig(**{"tasks_per_step": 4, "tokens_per_row": 80, **changes})
+    return SFTData(base, tasks, conditions, config, share=share)
+
+
+def test_a_step_follows_from_its_number_alone(base, tasks) -> None:
+    for noise in (0.0, 0.3):
+        one, other = (data(base, tasks, condition_noise=noise) for _ in range(2))
+        other.step(2)
+        first, again, next_ = one.step(5), other.step(5), other.step(6)
+        assert torch.equal(first.rows.ids, again.rows.ids) and torch.equal(first.condition, again.condition)
+        assert not torch.equal(first.condition, next_.condition)
+
+
+def test_noise_blurs_the_condition_and_keeps_its_length(base, tasks) -> None:
+    plain, blurred = data(base, tasks).step(5), data(base, tasks, condition_noise=0.3).step(5)
+    assert torch.equal(plain.rows.ids, blurred.rows.ids)
+    torch.testing.assert_close(plain.condition.norm(dim=-1), blurred.condition.norm(dim=-1))
+    assert not torch.allclose(plain.condition, blurred.condition, atol=0.1)
+
+
+def test_two_processes_share_the_batch_of_one(base, tasks) -> None:
+    whole, _ = data(base, tasks, condition_noise=0.3).rows(7)
+    parts = [data(base, tasks, share=(rank, 2), condition_noise=0.3).rows(7)[0] for rank in range(2)]
+    assert [whole[0], whole[2]] == parts[0] and [whole[1], whole[3]] == parts[1]
+    with pytest.raises(T2LError, match="3 processes"):
+        data(base, tasks, share=(0, 3))
+
+
+def test_rows_keep_their_budgets_and_never_read_what_is_reserved(base, tasks) -> None:
+    made = data(base, tasks, tokens_per_row=90, examples_per_task=3)
+    for number in range(20):
+        step = made.step(number)
+        assert step.rows.ids.shape[1] <= 90 and 4 <= step.examples <= 12
+    for task, index in made._tokens:
+        assert index < len(tasks[task].train) - reserved(tasks[task])
 
 
 class Line(nn.Module):

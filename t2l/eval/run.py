@@ -20,8 +20,8 @@ from t2l.generator import Generator
 from t2l.lora import LoRAWeights
 from t2l.tasks import Example, Task
 
-# Descriptions 0, 3 and 6: terse, input-and-output format, free. Means over them, never the best.
-DESCRIPTIONS = (0, 3, 6)
+# Terse, input-and-output format, free.
+THREE = (0, 3, 6)
 SHOTS = 5
 _BATCH = 48
 
@@ -49,20 +49,25 @@ def _in_context(task: Task, description: str, example: Example) -> Chat:
 
 @dataclass(frozen=True)
 class Method:
-    """What a method says to the base, and whose description makes its adapter: "own", "other", or None."""
+    """What a method says to the base, with which descriptions, and whose make its adapter ("own", "other").
+
+    A score is the mean over `descriptions` (numbers within a task), never the best of them.
+    """
 
     prompt: PromptFunction
-    described: bool = False
+    descriptions: tuple[int | None, ...] = (None,)
     adapter: str | None = None
 
 
 METHODS = {
     "base": Method(_input_alone),
-    "description": Method(_described, described=True),
+    "description": Method(_described, THREE),
     "icl": Method(_in_context),
-    "t2l": Method(_input_alone, described=True, adapter="own"),
-    "t2l_unseen": Method(_input_alone, described=True, adapter="own"),
-    "t2l_other": Method(_input_alone, described=True, adapter="other"),
+    "t2l": Method(_input_alone, THREE, "own"),
+    # For tasks that were trained on: descriptions that were trained on as well, and two that were not.
+    "t2l_seen": Method(_input_alone, (0, 3), "own"),
+    "t2l_unseen": Method(_input_alone, (6, 7), "own"),
+    "t2l_other": Method(_input_alone, THREE, "other"),
 }
 
 
@@ -78,7 +83,7 @@ def evaluate(
     """Scores every method on the first `limit` test examples of every task; returns the rows of this call.
 
     out: results.jsonl; rows that it already holds for the same question (weights, generator, limit) are not
-    computed again. "t2l_unseen" uses descriptions 6 and 7; "t2l_other" those of another task, as a control.
+    computed again. "t2l_other" makes its adapters from another task's descriptions, as a control.
     Greedy decoding. Raises T2LError for an unknown method or a foreign base.
     """
     unknown = [name for name in methods if name not in METHODS]
@@ -137,8 +142,7 @@ def _questions(
     for name in methods:
         method = METHODS[name]
         for task in tasks:
-            wanted = (6, 7) if name == "t2l_unseen" else DESCRIPTIONS
-            for description in wanted if method.described else (None,):
+            for description in method.descriptions:
                 if description is not None and description >= len(task.descriptions):
                     raise T2LError(f"Task {task.name} has no description {description}.")
                 yield {

@@ -34,6 +34,9 @@ class SFTConfig:
     examples_per_task: at most so many examples share a row, and `tokens_per_row` at most so many tokens,
         unless a single example is longer. max_tokens: longer examples are refused before training starts.
     l2: coefficient of the mean squares of the generated A and B, summed over modules (reference 1e-3).
+    condition_noise: against learning descriptions by heart: a row's condition lies at a random place between
+        two of its task's descriptions, plus normal noise of this size (a condition's numbers have mean square
+        1), scaled back to the length of a condition. 0 takes one description as it is.
     """
 
     tasks_per_step: int = 16
@@ -42,12 +45,15 @@ class SFTConfig:
     max_tokens: int = 1024
     l2: float = 1e-3
     label_smoothing: float = 0.0
+    condition_noise: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("tasks_per_step", "examples_per_task", "tokens_per_row", "max_tokens"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
+        if not 0 <= self.condition_noise <= 10:
+            raise T2LError(f"condition_noise must be a number from 0 to 10, not {self.condition_noise!r}.")
         if self.l2 < 0 or not 0 <= self.label_smoothing < 1:
             raise T2LError("l2 must be at least 0 and label_smoothing at least 0 and below 1.")
 
@@ -249,10 +255,22 @@ class SFTData:
         draw = random.Random(f"{self.seed}/{number}")
         tasks = draw.sample(range(len(self.tasks)), self.config.tasks_per_step)
         picks = [(task, draw.randrange(self.conditions.shape[1]), draw.random()) for task in tasks]
-        picks = picks[self.rank :: self.world]
-        rows = [self.row(random.Random(f"{self.seed}/{number}/{key}"), task) for task, _, key in picks]
-        condition = torch.stack([self.conditions[task, description] for task, description, _ in picks])
-        return rows, condition
+        rows, conditions = [], []
+        for task, description, key in picks[self.rank :: self.world]:
+            own = random.Random(f"{self.seed}/{number}/{key}")
+            rows.append(self.row(own, task))
+            condition = self.conditions[task, description]
+            if self.config.condition_noise:
+                condition = self._blur(own, condition, self.conditions[task])
+            conditions.append(condition)
+        return rows, torch.stack(conditions)
+
+    def _blur(self, draw: random.Random, condition: Tensor, all_of_task: Tensor) -> Tensor:
+        """A place between `condition` and another description of the task, with noise, at the same length."""
+        other = all_of_task[draw.randrange(len(all_of_task))]
+        noise = torch.randn(condition.shape, generator=torch.Generator().manual_seed(draw.getrandbits(63)))
+        blurred = condition.lerp(other, draw.random()) + self.config.condition_noise * noise
+        return blurred * (condition.norm() / blurred.norm())
 
 
 def reserved(task: Task) -> int:
