@@ -5,7 +5,9 @@ import random
 import sys
 from pathlib import Path
 
+import families  # noqa: F401  fills base.TASKS
 import yaml
+from families import base
 from generators import GENERATORS, Pair, examples
 
 LICENSE = "CC0-1.0 (generated for this suite)"
@@ -25,24 +27,62 @@ def write_lines(path: Path, pairs: list[Pair]) -> None:
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
-def build(out: Path) -> None:
-    facts = yaml.safe_load(Path(__file__).with_name("tasks.yaml").read_text(encoding="utf-8"))
-    if facts.keys() != GENERATORS.keys():
-        odd = ", ".join(sorted(facts.keys() ^ GENERATORS.keys()))
-        raise SystemExit(f"error: not in both tasks.yaml and generators.py: {odd}")
+def write_task(folder: Path, task: dict, train: list[Pair], test: list[Pair]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(task, sort_keys=False, allow_unicode=True, width=10000)
+    (folder / "task.yaml").write_text(text, encoding="utf-8", newline="\n")
+    write_lines(folder / "train.jsonl", train)
+    write_lines(folder / "test.jsonl", test)
+
+
+def read(name: str) -> dict:
+    return yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+def agree(one: set[str], other: set[str], where: str) -> None:
+    if one != other:
+        raise SystemExit(f"error: not in both {where}: {', '.join(sorted(one ^ other))}")
+
+
+def build_first(out: Path) -> None:
+    """The 60 tasks that are described one by one."""
+    facts = read("tasks.yaml")
+    agree(set(facts), set(GENERATORS), "tasks.yaml and generators.py")
     for name, fact in facts.items():
         train, test = split(examples(name))
-        task = {"name": name, "category": fact["category"], "source": "programmatic", "license": LICENSE}
+        task: dict = {
+            "name": name,
+            "category": fact["category"],
+            "source": "programmatic",
+            "license": LICENSE,
+        }
         task |= {"open_license": True} | {key: fact[key] for key in ("split", "metric", "max_new_tokens")}
         if fact["metric"] == "choice":
             task["choices"] = sorted({output for _, output in train + test})
         task["descriptions"] = fact["descriptions"]
-        folder = out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(task, sort_keys=False, allow_unicode=True, width=10000)
-        (folder / "task.yaml").write_text(text, encoding="utf-8", newline="\n")
-        write_lines(folder / "train.jsonl", train)
-        write_lines(folder / "test.jsonl", test)
+        write_task(out / name, task, train, test)
+
+
+def build_families(out: Path) -> None:
+    """The tasks that come from families."""
+    lengths = read("lengths.yaml")
+    agree(set(lengths), set(base.TASKS), "lengths.yaml and the families")
+    for name, member in base.TASKS.items():
+        train, test = base.split(base.examples(name))
+        task: dict = {"name": name, "category": member.category, "source": "programmatic", "license": LICENSE}
+        task |= {"open_license": True, "split": member.split}
+        task |= {"metric": "choice" if member.choice else "exact_match", "max_new_tokens": lengths[name]}
+        if member.choice:
+            task["choices"] = sorted({output for _, output in train + test})
+        task["family"] = member.family
+        task["descriptions"] = member.descriptions
+        write_task(out / name, task, train, test)
+
+
+def build(out: Path) -> None:
+    agree(set(), GENERATORS.keys() & base.TASKS.keys(), "generators.py alone or the families alone")
+    build_first(out)
+    build_families(out)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from t2l.tasks import Example, Task
 # Terse, input-and-output format, free.
 THREE = (0, 3, 6)
 SHOTS = 5
-_BATCH = 48
+_BATCH = 128
 
 PromptFunction = Callable[[Task, str, Example], Chat]
 
