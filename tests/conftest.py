@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
@@ -13,9 +12,6 @@ import pytest
 import torch
 
 from t2l.base import BaseModel
-
-FIXTURES = Path(__file__).parent / "fixtures" / "t2l"
-REPO = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session", autouse=True)

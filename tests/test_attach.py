@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import FIXTURES
+from paths import FIXTURES
 from reference import read_checkpoint, translate_key
 from safetensors.torch import load_file
 

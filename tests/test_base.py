@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FIXTURES
+from paths import FIXTURES
 from safetensors.torch import load_file, save_file
 
 from t2l import base as module

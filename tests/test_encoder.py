@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FIXTURES
+from paths import FIXTURES
 from safetensors.torch import load_file, save_file
 
 from t2l.encoder import _KNOWN, DEFAULT_ENCODER, TextEncoder, add_full_stop, embedded_folder, pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import REPO
+from paths import REPO
 
 from t2l.errors import T2LError
 from t2l.eval.metrics import lenient, strict

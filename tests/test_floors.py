@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import REPO
+from paths import REPO
 
 # From the ground up; a module imports only what stands before it. `eval` comes after all of `train`.
 ORDER = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPO
+from paths import REPO
 
 from t2l.cli import _parser, main
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPO
+from paths import REPO
 
 from t2l.errors import T2LError
 from t2l.tasks import Example, pick, read_suite, read_task

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPO
+from paths import REPO
 from torch import nn
 
 from t2l.attach import FreeLoRA, attached, spec_for
