@@ -182,7 +182,8 @@ def _score(
         "strict": statistics.mean(strict(a, r) for a, r in pairs),
         "lenient": statistics.mean(lenient(a, r) for a, r in pairs),
         "seconds": round(time.perf_counter() - start, 2),
-        "first_answers": [a[:80] for a in answers[:3]],
+        # Answers quote inputs: those of data that may not be passed on stay out of results.
+        "first_answers": [a[:80] for a in answers[:3]] if task.open_license else [],
     }
 
 
