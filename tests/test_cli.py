@@ -55,6 +55,10 @@ def test_doctor_is_one_line_of_json(capsys) -> None:
         (["eval", "--tasks", "no/such/suite", "--out", "x"], "no/such/suite"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "0"], "steps"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "1", "--variant", "xl"], "xl"),
+        (
+            ["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "1", "--descriptions", "0"],
+            "desc",
+        ),
     ],
 )
 def test_what_a_user_can_fix_is_one_error(

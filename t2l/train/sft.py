@@ -171,7 +171,7 @@ def sft_loss(base: BaseModel, config: SFTConfig) -> Callable[[nn.Module, Step], 
     """The loss of a step: answer tokens' cross-entropy plus L2 on what was generated."""
 
     def loss(network: nn.Module, step: Step) -> dict[str, Tensor]:
-        weights = network(step.condition)
+        weights = network(step.condition.to(base.device))
         rows = step.rows.to(base)
         with attached(base.model, weights):
             losses, share = answer_losses(base.model, rows, config.label_smoothing)
@@ -293,7 +293,8 @@ def validation(
             total = 0.0
             for start in range(0, len(entries), rows_per_pass):
                 part = entries[start : start + rows_per_pass]
-                weights = network(torch.stack([condition for condition, _ in part]))
+                condition = torch.stack([condition for condition, _ in part])
+                weights = network(condition.to(base.device))
                 with attached(base.model, weights):
                     losses, share = answer_losses(base.model, pack([tokens for _, tokens in part]).to(base))
                 total += float((losses * share).sum()) * len(part)
@@ -310,6 +311,7 @@ class SFTRun:
     descriptions: how many of each task's descriptions are trained on; the others are scored as unseen.
     val_tasks: names of tasks of split train that are kept out and scored as unseen tasks.
     open_license: only tasks whose data may be passed on freely.
+    Raises T2LError where nothing would be trained on.
     """
 
     tasks: str
@@ -326,6 +328,10 @@ class SFTRun:
     val_tasks: tuple[str, ...] = ()
     open_license: bool = False
     dtype: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.descriptions, int) or self.descriptions < 1:
+            raise T2LError(f"descriptions must be a whole number of at least 1, not {self.descriptions!r}.")
 
 
 def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) -> int:

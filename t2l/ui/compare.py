@@ -24,7 +24,7 @@ EXAMPLES = [
     ["Extract the e-mail address from the text.", "Write to Nadia at nadia.novak@example.org before noon."],
     ["Turn the comma separated list into a JSON array.", "milk, brown rice, olive oil"],
     ["Say whether the review is positive or negative.", "A modest masterpiece."],
-    ["Give the capital of the country.", "Portugal"],
+    ["Give the capital of the country.", "Norway"],
 ]
 
 
