@@ -3,7 +3,6 @@ Knows transformers and the embedded GGUF; not adapters' contents, not generation
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import statistics
@@ -19,7 +18,7 @@ from torch import nn
 
 from t2l.attach import spec_for
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, free_megabytes
+from t2l.files import cache_folder, complete_or_absent, free_megabytes, sha256
 from t2l.lora import LoRASpec
 
 DEFAULT_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -88,9 +87,9 @@ class BaseModel:
         model.eval().requires_grad_(False)
         nn.Module.to(model, place)
         if gguf:
-            weights_id = f"{gguf.name}@sha256:{_sha256(gguf)}"
+            weights_id = f"{gguf.name}@sha256:{sha256(gguf)}"
         elif Path(name).is_dir():
-            weights_id = f"local@sha256:{_sha256(*sorted(Path(name).glob('*.safetensors')))}"
+            weights_id = f"local@sha256:{sha256(*sorted(Path(name).glob('*.safetensors')))}"
         else:
             weights_id = f"hub@{getattr(model.config, '_commit_hash', None) or 'unknown'}"
         return cls(name, weights_id, model, tokenizer)
@@ -191,7 +190,7 @@ def converted(gguf: Path, say: Say) -> Path:
 
     float32, since dequantised Q4_1 values need more bits than bfloat16 has.
     """
-    target = cache_folder() / "base" / f"{gguf.stem}-{_sha256(gguf)[:16]}"
+    target = cache_folder() / "base" / f"{gguf.stem}-{sha256(gguf)[:16]}"
     if (target / "config.json").is_file():
         return target
     say(f"First run: converting the embedded base to {target} (540 MB, about 20 s) ...")
@@ -221,15 +220,6 @@ def _convert(gguf: Path, folder: Path) -> None:
     settings = json.loads(file.read_text(encoding="utf-8"))
     settings.pop("_model_name_or_path", None)
     file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-
-
-def _sha256(*files: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with open(file, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _stderr(line: str) -> None:

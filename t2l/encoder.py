@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent
+from t2l.files import cache_folder, complete_or_absent, sha256
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -99,7 +98,7 @@ class TextEncoder:
         if folder and known:
             mark = known.sha256[:12]
         elif Path(name).is_dir():
-            mark = _sha256_of_folder(Path(name))[:12]
+            mark = sha256(*sorted(Path(name).glob("*.safetensors")))[:12]
         else:
             mark = getattr(self._model.config, "_commit_hash", None) or "unknown"
         self.id = f"{name}@{mark}"
@@ -162,29 +161,11 @@ def embedded_folder(name: str) -> Path | None:
     weights = folder / "model.safetensors"
     if not weights.is_file():
         return None
-    if _sha256(str(weights), os.stat(weights).st_mtime_ns) != known.sha256:
+    if sha256(weights) != known.sha256:
         raise T2LError(
             f"{weights} is not the expected file; reinstall {known.embedded.replace('_', '-')}==0.1.0."
         )
     return folder
-
-
-_hashes: dict[tuple[str, int], str] = {}
-
-
-def _sha256(file: str, changed: int) -> str:
-    """sha256 of a file, once for each version of it in this process."""
-    if (file, changed) not in _hashes:
-        with open(file, "rb") as stream:
-            _hashes[file, changed] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return _hashes[file, changed]
-
-
-def _sha256_of_folder(folder: Path) -> str:
-    files = sorted(folder.glob("*.safetensors"))
-    return hashlib.sha256(
-        "".join(_sha256(str(file), os.stat(file).st_mtime_ns) for file in files).encode()
-    ).hexdigest()
 
 
 def _read_known(source: str) -> _Known:

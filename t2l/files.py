@@ -3,6 +3,8 @@ Knows paths alone."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import shutil
 import tempfile
@@ -58,6 +60,21 @@ def complete_or_absent(folder: str | Path, replaces: Collection[str] = ()) -> It
             f"{target} cannot be written ({reason}); free some space or choose another place. "
             "Nothing that was there has changed."
         ) from err
+
+
+def sha256(*files: Path) -> str:
+    """sha256 over files, one after another; each version of them is read once in a process."""
+    return _sha256(tuple((str(file), os.stat(file).st_mtime_ns) for file in files))
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(versions: tuple[tuple[str, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for file, _ in versions:
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def free_megabytes(folder: Path) -> int:
