@@ -1,12 +1,12 @@
-"""What a person keeps: an adapter with its story, as a PEFT folder on disk, and a shelf of such folders.
+"""What a person keeps: an adapter with its story, as a PEFT folder on disk; its own folders and foreign ones.
 Knows files and PEFT's format; not how adapters are made or used."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
-import re
 import threading
 import zipfile
 from dataclasses import dataclass
@@ -16,9 +16,14 @@ from typing import Any
 from t2l import __version__
 from t2l.errors import T2LError
 from t2l.files import complete_or_absent
+from t2l.generator import MAX_DESCRIPTION, check_text
 from t2l.lora import LoRASpec, LoRAWeights
+from t2l.peft_folder import CONFIG, WEIGHTS, peft_config, read_bytes, read_json, read_peft, reading
 
-CONFIG, WEIGHTS, STORY, CARD = "adapter_config.json", "adapter_model.safetensors", "t2l.json", "README.md"
+STORY, CARD = "t2l.json", "README.md"
+FILES = (CARD, CONFIG, WEIGHTS, STORY)
+FORMAT_VERSION = 1
+MAX_NAME = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,8 @@ class Adapter:
     """One adapter and what it was made from.
 
     condition: the canonical description. generator: name of the checkpoint; generator_id: the hash of its
-    configuration and weights; base_weights_id: the base weights that it was trained on.
+    configuration and weights; base_weights_id: the base weights that it was trained on. source: name of the
+    folder that it was opened from, where that was not made here; then all the others may be empty.
     """
 
     weights: LoRAWeights
@@ -34,16 +40,36 @@ class Adapter:
     generator: str
     generator_id: str
     base_weights_id: str = ""
+    source: str = ""
 
     @property
     def spec(self) -> LoRASpec:
         return self.weights.spec
 
-    @property
+    @functools.cached_property
+    def weights_sha256(self) -> str:
+        """sha256 of the weights file that `save` writes."""
+        return hashlib.sha256(self._data()).hexdigest()
+
+    @functools.cached_property
     def id(self) -> str:
-        """16 hex digits from generator, condition and specification: the same text gives the same id."""
-        story = json.dumps([self.generator_id, self.condition, self.spec.to_json()], sort_keys=True)
-        return hashlib.sha256(story.encode()).hexdigest()[:16]
+        """16 hex digits from generator, condition and specification: the same text gives the same id.
+
+        Where a folder from elsewhere tells the story, which nobody can check, its weights take their place.
+        """
+        trusted = self.generator_id and not self.source
+        made_from = [self.generator_id, self.condition] if trusted else [self.weights_sha256]
+        text = json.dumps([*made_from, self.spec.to_json()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def check_fits(self, spec: LoRASpec) -> None:
+        """Raises T2LError naming both values where this adapter cannot stand beside adapters of `spec`."""
+        spec.require(self.spec)
+
+    def _data(self) -> bytes:
+        from safetensors.torch import save
+
+        return save({k: t.float() for k, t in self.weights.to_peft().items()}, metadata={"format": "pt"})
 
     def save(self, folder: str | Path) -> int:
         """Writes a folder that PEFT opens; returns its bytes. The folder is complete or as it was before.
@@ -51,24 +77,22 @@ class Adapter:
         An adapter that is there already is replaced, a folder of anything else refused. Same adapter, same
         bytes: no time, no random order. Raises T2LError where the disk refuses.
         """
-        from safetensors.torch import save, save_file
-
-        state = {key: tensor.float() for key, tensor in self.weights.to_peft().items()}
         story = {
-            "format_version": 1,
+            "format_version": FORMAT_VERSION,
             "id": self.id,
             "condition": {"text": self.condition},
             "generator": self.generator,
             "generator_id": self.generator_id,
+            "source": self.source,
             "base_model": self.spec.base_model,
             "base_weights_id": self.base_weights_id,
             "spec": self.spec.to_json(),
             "scaling": self.spec.scaling,
-            "weights_sha256": hashlib.sha256(save(state)).hexdigest(),
+            "weights_sha256": self.weights_sha256,
             "t2l_version": __version__,
         }
-        with complete_or_absent(folder, (CONFIG, WEIGHTS, STORY, CARD)) as work:
-            save_file(state, work / WEIGHTS, metadata={"format": "pt"})
+        with complete_or_absent(folder, FILES) as work:
+            (work / WEIGHTS).write_bytes(self._data())
             _write_json(work / CONFIG, peft_config(self.spec))
             _write_json(work / STORY, story)
             (work / CARD).write_text(_card(self), encoding="utf-8")
@@ -77,69 +101,67 @@ class Adapter:
 
     @classmethod
     def load(cls, folder: str | Path) -> Adapter:
-        """Reads what `save` wrote; raises T2LError naming the file and the fault. Never unpickles."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file, save
+        """Reads a folder that `save` or PEFT wrote, as float32; raises T2LError naming folder and fault.
 
+        Never unpickles, never follows a link out of the folder. One that PEFT wrote has no condition and no
+        generator, and its modules come in alphabetical order.
+        """
         folder = Path(folder)
-        try:
-            for name in (STORY, WEIGHTS):
-                if not (folder / name).is_file():
-                    raise T2LError(f"it lacks {name}; give a folder made here.")
-            story = json.loads((folder / STORY).read_text(encoding="utf-8"))
-            state = load_file(folder / WEIGHTS)
-            weights = LoRAWeights.from_peft(LoRASpec.from_json(story["spec"]), state).check_finite()
-            if hashlib.sha256(save(state)).hexdigest() != story["weights_sha256"]:
+        with reading(folder):
+            weights, sha256 = read_peft(folder)
+            if not (folder / STORY).is_file():
+                return cls(weights, "", "", "", source=source_of(folder))
+            story = read_json(folder, STORY)
+            if story["format_version"] != FORMAT_VERSION:
+                raise T2LError(
+                    f"{STORY} has format_version {str(story['format_version'])[:80]}, this program reads "
+                    f"{FORMAT_VERSION}; update the program."
+                )
+            spec = LoRASpec.from_json(story["spec"])
+            differing = [k for k in spec.to_json() if getattr(spec, k) != getattr(weights.spec, k)]
+            if differing:
+                raise ValueError(f"{STORY} and the files beside it differ in {', '.join(differing)}")
+            if sha256 != story["weights_sha256"]:
                 raise ValueError(f"{WEIGHTS} is not the file that {STORY} names")
+            condition = story["condition"]["text"]
             return cls(
-                weights,
-                str(story["condition"]["text"]),
-                str(story["generator"]),
+                # The order of the modules is the story's.
+                LoRAWeights(spec, *({k: side[k] for k in spec.targets} for side in (weights.A, weights.B))),
+                check_text(condition, "condition", MAX_DESCRIPTION) if condition else "",
+                title(str(story["generator"])),
                 str(story["generator_id"]),
                 str(story["base_weights_id"]),
+                title(str(story["source"])),
             )
-        except T2LError as err:
-            raise T2LError(f"{folder}: {err}") from err
-        # ValueError: not UTF-8, not JSON, or a number of more digits than Python reads.
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as err:
-            raise T2LError(f"{folder} is damaged ({err}); describe the task again.") from err
 
 
-def peft_config(spec: LoRASpec) -> dict[str, Any]:
-    """The smallest adapter_config.json that PEFT and vLLM read; keys and modules sorted."""
-    return {
-        "base_model_name_or_path": spec.base_model,
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "init_lora_weights": True,
-        "lora_alpha": spec.alpha,
-        "lora_dropout": 0.0,
-        "modules_to_save": None,
-        "peft_type": "LORA",
-        "r": spec.rank,
-        "target_modules": sorted(name.rpartition(".")[2] for name in spec.targets),
-        "task_type": "CAUSAL_LM",
-        "use_dora": False,
-        "use_rslora": spec.use_rslora,
-    }
+def title(text: str) -> str:
+    """A text as one line of at most 80 printable characters; it may come out empty."""
+    # The two joiners print nothing, but Persian and many emoji need them.
+    line = "".join(c for c in " ".join(text.split()) if c.isprintable() or c in "\u200c\u200d")
+    return line[:MAX_NAME].strip()
+
+
+def source_of(folder: str | Path) -> str:
+    """The name under which a folder from elsewhere is known."""
+    return title(Path(folder).resolve().name) or "adapter"
 
 
 def zip_folder(folder: str | Path, file: str | Path) -> Path:
-    """The adapter's folder as a zip with the same bytes every time; complete or absent."""
+    """The adapter's four files as a zip with the same bytes every time; complete or absent."""
     folder, file = Path(folder), Path(file)
     # Two visitors may ask for one adapter at once: each writes its own file.
     work = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED) as archive:
-            for source in sorted(folder.iterdir()):
+            for name in FILES:
                 # A fixed date: a zip made twice from one adapter is one file.
-                info = zipfile.ZipInfo(f"{folder.name}/{source.name}", (1980, 1, 1, 0, 0, 0))
+                info = zipfile.ZipInfo(f"{folder.name}/{name}", (1980, 1, 1, 0, 0, 0))
                 info.compress_type = zipfile.ZIP_DEFLATED
                 # Without a mode, unzip makes files that nobody may read.
                 info.external_attr = 0o100644 << 16
-                archive.writestr(info, source.read_bytes())
+                archive.writestr(info, read_bytes(folder, name))
         work.replace(file)
     except OSError as err:
         raise T2LError(f"{file} cannot be written ({err}); free some space.") from err
@@ -148,49 +170,38 @@ def zip_folder(folder: str | Path, file: str | Path) -> Path:
     return file
 
 
-@dataclass(frozen=True)
-class Shelf:
-    """A folder of adapters, each in a folder named by its id."""
-
-    folder: Path
-
-    def get(self, id: str) -> Adapter:
-        """The adapter of an id; raises T2LError where the id is malformed or nothing is kept under it."""
-        if not re.fullmatch("[0-9a-f]{16}", str(id)) or not (self.folder / id / STORY).is_file():
-            raise T2LError(f"There is no adapter {str(id)[:40]!r} on the shelf; describe the task again.")
-        return Adapter.load(self.folder / id)
-
-    def add(self, adapter: Adapter) -> tuple[Path, int]:
-        """Saves an adapter; returns its folder and bytes. One that is there already and sound is kept."""
-        target = self.folder / adapter.id
-        try:
-            self.get(adapter.id)
-        except T2LError:
-            return target, adapter.save(target)
-        return target, sum(file.stat().st_size for file in target.iterdir())
-
-
 def _write_json(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _card(adapter: Adapter) -> str:
     """The card's stub: what made the adapter, and how to open it."""
-    quoted = "\n".join(f"    {line}" for line in adapter.condition.splitlines())
+    base = json.dumps(adapter.spec.base_model)
+    # Indented, so that no text of a stranger becomes markup.
+    text = "\n".join(f"    {line}" for line in (adapter.condition or adapter.source).splitlines())
+    generator = title(adapter.generator).replace("`", "'")
+    if not adapter.source:
+        origin = f"Generated in one forward pass by the hypernetwork `{generator}` from this text:"
+    elif adapter.condition:
+        origin = f"Opened from a folder which says that `{generator}` generated it from this text:"
+    else:
+        origin = "Made elsewhere and opened from a folder of this name:"
+    tags = ["lora"] if adapter.source else ["lora", "text-to-lora"]
+    tags = "\n".join(
+        f"- {json.dumps(tag)}" for tag in [*tags, f"base_model:adapter:{adapter.spec.base_model}"]
+    )
     return f"""---
-base_model: {json.dumps(adapter.spec.base_model)}
+base_model: {base}
 library_name: peft
 pipeline_tag: text-generation
 tags:
-- lora
-- text-to-lora
-- base_model:adapter:{adapter.spec.base_model}
+{tags}
 ---
-# A LoRA adapter made from a description
+# {"A LoRA adapter" if adapter.source else "A LoRA adapter made from a description"}
 
-Generated in one forward pass by the hypernetwork `{adapter.generator}` from this text:
+{origin}
 
-{quoted}
+{text}
 
 It was not evaluated on this task.
 
@@ -198,7 +209,7 @@ It was not evaluated on this task.
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-base = "{adapter.spec.base_model}"
+base = {base}
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "path/to/this/folder")
 tokenizer = AutoTokenizer.from_pretrained(base)
 ```

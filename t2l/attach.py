@@ -14,22 +14,26 @@ from t2l.errors import T2LError
 from t2l.lora import LoRASpec, LoRAWeights
 
 
-def decoder_layers(model: nn.Module) -> nn.ModuleList:
-    """The decoder layers of a causal LM, at `model.layers`; raises T2LError where they are elsewhere."""
-    layers = getattr(getattr(model, "model", None), "layers", None)
-    if not isinstance(layers, nn.ModuleList):
-        raise T2LError(
-            f"{type(model).__name__} keeps its decoder layers elsewhere than in model.layers, or is wrapped; "
-            "pass the plain causal language model (Llama, Mistral, Qwen, Gemma, ...)."
-        )
-    return layers
+def transformer_layers(model: nn.Module) -> nn.ModuleList:
+    """The layers of a causal LM, at `model.layers`, or of a text encoder, at `encoder.layer`.
+
+    Raises T2LError where they are elsewhere.
+    """
+    for outer, inner in (("model", "layers"), ("encoder", "layer")):
+        layers = getattr(getattr(model, outer, None), inner, None)
+        if isinstance(layers, nn.ModuleList):
+            return layers
+    raise T2LError(
+        f"{type(model).__name__} keeps its layers elsewhere than in model.layers or encoder.layer, or is "
+        "wrapped; pass the plain causal language model (Llama, Mistral, Qwen, Gemma, ...)."
+    )
 
 
 def target_modules(model: nn.Module, spec: LoRASpec) -> dict[str, list[nn.Linear]]:
     """The Linear of every target in every layer; raises T2LError naming what cannot carry a LoRA."""
     if hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None:
         raise T2LError("A compiled model cannot carry adapters per row; pass the model before torch.compile.")
-    layers = decoder_layers(model)
+    layers = transformer_layers(model)
     if len(layers) != spec.n_layers:
         raise T2LError(f"The adapter has {spec.n_layers} layers but the model has {len(layers)}.")
     found: dict[str, list[nn.Linear]] = {}
@@ -63,7 +67,7 @@ def spec_for(
     model: nn.Module, base_model: str, targets: Sequence[str], rank: int = 8, alpha: float = 16
 ) -> LoRASpec:
     """The LoRASpec of a model's own modules, sizes read from its first layer, in the order given."""
-    layers = decoder_layers(model)
+    layers = transformer_layers(model)
     sizes = {}
     for name in targets:
         try:
@@ -77,14 +81,24 @@ def spec_for(
     return LoRASpec(base_model, len(layers), sizes, rank, alpha)
 
 
+@torch.no_grad()
+def merge(model: nn.Module, weights: LoRAWeights) -> None:
+    """Adds one adapter to the model's own weights, for good; raises T2LError where it does not fit."""
+    for name, linears in target_modules(model, weights.spec).items():
+        for layer, module in enumerate(linears):
+            change = weights.spec.scaling * weights.B[name][layer] @ weights.A[name][layer]
+            module.weight += change.to(module.weight)
+
+
 class attached:
     """Within the block, batch row b of `model` runs through adapter rows[b] of the stack `weights`.
 
     rows: (b,) integers; None where row b uses adapter b, or where there is a single adapter for all.
-    Every target adds scaling · (x Aᵀ) Bᵀ in the module's own type; each adapter slice is moved once to its
-    module's device and type, and gathered for a row only inside the layer that uses it. The same
-    object may be entered again, step after step. Gradients flow into `weights`: call backward inside the
-    block when gradient checkpointing (non-reentrant only) is on.
+    Every target adds scaling · (x Aᵀ) Bᵀ, computed in the module's own type, or in float32 on a CPU where
+    no gradient is wanted. Each adapter slice is moved once to its module's device and that type, and gathered
+    for a row only inside the layer that uses it. The same object may be entered again, step after step.
+    Gradients flow into `weights`: call backward inside the block when gradient checkpointing (non-reentrant
+    only) is on.
     Raises T2LError for a model or a batch that it cannot serve.
     """
 
@@ -124,7 +138,7 @@ class attached:
 
 
 def _refuse_reentrant_checkpointing(model: nn.Module) -> None:
-    for module in (model, decoder_layers(model)[0]):
+    for module in (model, transformer_layers(model)[0]):
         function = getattr(module, "_gradient_checkpointing_func", None)
         if isinstance(function, functools.partial) and function.keywords.get("use_reentrant", False):
             raise T2LError(
@@ -141,19 +155,26 @@ def _hook(name: str, a: Tensor, b: Tensor, scaling: float, rows: Tensor | None) 
     def hook(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         nonlocal place, left, right, rows
         x = args[0]
-        if place != (x.device, x.dtype):
+        learning = torch.is_grad_enabled()
+        # oneDNN takes four times as long for a bfloat16 product of a few rows as for one in float32.
+        kind = torch.float32 if x.device.type == "cpu" and not learning else x.dtype
+        if place != (x.device, kind):
             # Once for each module and block: move, cast, and fold the scaling into the small side.
-            left, right = a.to(x.device, x.dtype).mT, (b * scaling).to(x.device, x.dtype).mT
+            left, right = a.to(x.device, kind).mT, (b * scaling).to(x.device, kind).mT
             rows = None if rows is None else rows.to(x.device)
-            place = (x.device, x.dtype)
+            place = (x.device, kind)
+        x = x.to(kind)
         if left.dim() == 2:
-            return output + (x @ left) @ right
-        n = len(left) if rows is None else len(rows)
-        if x.dim() != 3 or len(x) != n:
-            raise T2LError(f"{name} sees a batch of {len(x)} rows, but adapters were given for {n}.")
-        if rows is None:
-            return output + torch.bmm(torch.bmm(x, left), right)
-        return output + torch.bmm(torch.bmm(x, left[rows]), right[rows])
+            change = (x @ left) @ right
+        else:
+            n = len(left) if rows is None else len(rows)
+            if x.dim() != 3 or len(x) != n:
+                raise T2LError(f"{name} sees a batch of {len(x)} rows, but adapters were given for {n}.")
+            if rows is None:
+                change = torch.bmm(torch.bmm(x, left), right)
+            else:
+                change = torch.bmm(torch.bmm(x, left[rows]), right[rows])
+        return output + change.to(output.dtype) if learning else output.add_(change)
 
     return hook
 

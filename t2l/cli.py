@@ -1,4 +1,4 @@
-"""The command line: t2l (= python -m t2l) generate | compare | train | eval | doctor.
+"""The command line: t2l (= python -m t2l) generate | compare | train | eval | report | doctor.
 Knows argparse and the studio; decides nothing itself."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import io
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from t2l import __version__
@@ -43,10 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="end the output with one line of JSON")
-    model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--checkpoint", help="name or folder of the generator")
-    model.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16 of the base")
-    model.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    model = _model_options(dtype="auto")
 
     generate = commands.add_parser(
         "generate", parents=[common, model], help="make the adapter of a description as a PEFT folder"
@@ -71,13 +69,27 @@ def _parser() -> argparse.ArgumentParser:
         dest="method", required=True
     )
     sft = train.add_parser("sft", parents=[common], help="through the frozen base, on a suite of tasks")
-    _add_train_sft(sft)
-    sft.set_defaults(run=_train_sft)
-
-    evaluate = commands.add_parser(
-        "eval", parents=[common, model], help="score methods on a suite's test examples"
+    contrast = train.add_parser(
+        "encoder", parents=[common], help="fit the text encoder to the descriptions of a suite of tasks"
     )
-    evaluate.add_argument("--tasks", required=True, help="folder of the task suite")
+    from t2l.train.contrast import ContrastRun
+    from t2l.train.loop import FitConfig
+    from t2l.train.sft import SFTConfig, SFTRun
+
+    _add_settings(sft, SFTRun, SFTConfig, FitConfig)
+    _add_settings(contrast, ContrastRun, FitConfig)
+    sft.set_defaults(run=_train_sft)
+    contrast.set_defaults(run=_train_encoder)
+
+    # A fixed type: "auto" may choose another one when an interrupted measurement goes on.
+    evaluate = commands.add_parser(
+        "eval",
+        parents=[common, _model_options(dtype="bfloat16")],
+        help="score methods on a suite's test examples",
+    )
+    evaluate.add_argument(
+        "--tasks", type=_names, required=True, help="folders of task suites, separated by commas"
+    )
     evaluate.add_argument("--split", default="eval", choices=["train", "eval"])
     evaluate.add_argument("--names", type=_names, default=(), help="only these tasks, separated by commas")
     evaluate.add_argument(
@@ -88,6 +100,21 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", required=True, help="results.jsonl; rows that it holds are not made again")
     evaluate.set_defaults(run=_evaluate)
 
+    report = commands.add_parser(
+        "report", parents=[common], help="means over tasks, intervals and differences of results"
+    )
+    report.add_argument("results", nargs="+", help="files of `t2l eval` on held-out tasks")
+    report.add_argument("--seen", nargs="+", default=(), help="files on tasks that were trained on")
+    report.add_argument("--markdown", action="store_true", help="all tables, those by task too, as Markdown")
+    report.add_argument(
+        "--into",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="put the tables between the marks in these files",
+    )
+    report.set_defaults(run=_report)
+
     doctor = commands.add_parser(
         "doctor", parents=[common], help="what is installed and what would be downloaded"
     )
@@ -95,8 +122,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_SFT_HELP = {
-    "tasks": "folder of the task suite; tasks of split eval are never read",
+def _model_options(dtype: str) -> argparse.ArgumentParser:
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--checkpoint", help="name or folder of the generator")
+    model.add_argument(
+        "--dtype", default=dtype, help=f"auto, float32, bfloat16 or float16 of the base (default {dtype})"
+    )
+    model.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    return model
+
+
+_TRAIN_HELP = {
+    "tasks": "folders of task suites, separated by commas; tasks of split eval are never read",
+    "condition": "pooled or tokens: what is read of a description",
+    "encoder_adapter": "folder of an encoder fitted by `t2l train encoder`",
+    "temperature": "cosines are divided by it",
+    "init": "checkpoint of the same form to begin from",
     "variant": "l, m, s or rankwise",
     "base": "Hub id or folder of the frozen base",
     "encoder": "text encoder of the descriptions",
@@ -129,18 +170,15 @@ _SFT_HELP = {
 }
 
 
-def _add_train_sft(parser: argparse.ArgumentParser) -> None:
-    from t2l.train.loop import FitConfig
-    from t2l.train.sft import SFTConfig, SFTRun
-
+def _add_settings(parser: argparse.ArgumentParser, *settings: type) -> None:
     parser.add_argument("--out", required=True, help="folder of the run; the same command again continues it")
-    for settings in (SFTRun, SFTConfig, FitConfig):
-        group = parser.add_argument_group(settings.__name__)
-        for field in dataclasses.fields(settings):
-            option: dict[str, Any] = {"help": _SFT_HELP[field.name]}
+    for kind in settings:
+        group = parser.add_argument_group(kind.__name__)
+        for field in dataclasses.fields(kind):
+            option: dict[str, Any] = {"help": _TRAIN_HELP[field.name]}
             if field.default is dataclasses.MISSING:
                 option["required"] = True
-                option["type"] = int if field.name == "steps" else str
+                option["type"] = int if field.name == "steps" else _names
             elif isinstance(field.default, bool):
                 option["action"] = "store_true"
             else:
@@ -162,14 +200,25 @@ def _train_sft(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.train.sft import SFTConfig, SFTRun, train_sft
 
     quiet()
-
-    def given(settings: type) -> dict[str, Any]:
-        return {field.name: getattr(args, field.name) for field in dataclasses.fields(settings)}
-
-    run, sft = SFTRun(**given(SFTRun)), SFTConfig(**given(SFTConfig))
-    done = train_sft(run, sft, FitConfig(**given(FitConfig)), args.out)
+    run, sft, fitting = (_given(args, kind) for kind in (SFTRun, SFTConfig, FitConfig))
+    done = train_sft(run, sft, fitting, args.out)
     print(f"{done} steps done; the checkpoint is {args.out}/generator")
     return {"steps": done, "checkpoint": f"{args.out}/generator"}
+
+
+def _train_encoder(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.train.contrast import ContrastRun, train_encoder
+    from t2l.train.loop import FitConfig
+
+    quiet()
+    done = train_encoder(_given(args, ContrastRun), _given(args, FitConfig), args.out)
+    print(f"{done} steps done; the fitted encoder is {args.out}/encoder")
+    return {"steps": done, "encoder": f"{args.out}/encoder"}
+
+
+def _given(args: argparse.Namespace, settings: type) -> Any:
+    return settings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(settings)})
 
 
 def _studio(args: argparse.Namespace) -> Any:
@@ -202,23 +251,44 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import BaseModel, quiet
-    from t2l.eval.run import evaluate, table
+    from t2l.eval.report import lines, summarize
+    from t2l.eval.run import evaluate
     from t2l.generator import Generator
     from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
-    from t2l.tasks import pick, read_suite
+    from t2l.tasks import pick, read_suites
 
     quiet()
-    suite = read_suite(args.tasks, split=args.split)
+    suite = read_suites(args.tasks, split=args.split)
     if args.names:
         suite = pick(suite, args.names)
     tasks = [task for task in suite.values() if args.benchmarks or not task.benchmark]
     generator = Generator.load(find_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT))
     base = BaseModel.load(generator.spec.base_model, dtype=args.dtype, device=args.device)
-    rows = table(evaluate(tasks, args.methods, base, generator, args.out, limit=args.limit))
-    for row in rows:
-        scores = f"strict {row['strict']:5.1f} %  lenient {row['lenient']:5.1f} %"
-        print(f"{row['method']:<12} {scores}  ({row['tasks']} tasks)")
-    return {"out": args.out, "table": rows}
+    rows = evaluate(tasks, args.methods, base, generator, args.out, limit=args.limit)
+    report = summarize([], rows) if args.split == "train" else summarize(rows)
+    print("\n".join(lines(report)))
+    return {"out": args.out, **report}
+
+
+def _report(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.eval.report import fill, lines, summarize, tables
+    from t2l.eval.run import read_rows
+
+    held_out, seen = (
+        [row for file in files for row in read_rows(file)] for files in (args.results, args.seen)
+    )
+    report = summarize(held_out, seen)
+    parts = tables(report)
+    print("\n\n".join(parts.values()) if args.markdown else "\n".join(lines(report)))
+    for name in args.into:
+        try:
+            file = Path(name)
+            file.write_text(fill(file.read_text(encoding="utf-8"), parts), encoding="utf-8")
+        except T2LError as err:
+            raise T2LError(f"{name}: {err}") from err
+        except (OSError, UnicodeDecodeError) as err:
+            raise T2LError(f"{name} cannot be filled ({err}); give a text file with marks.") from err
+    return report
 
 
 def _doctor(args: argparse.Namespace) -> dict[str, Any]:

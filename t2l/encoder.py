@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from t2l.attach import attached, merge, spec_for
 from t2l.errors import T2LError
 from t2l.files import cache_folder, complete_or_absent, sha256
+from t2l.lora import LoRASpec, LoRAWeights
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -71,11 +73,12 @@ class TextEncoder:
     """Texts -> (n, d) float32 vectors of norm sqrt(d), on the CPU.
 
     name: the embedded all-MiniLM-L6-v2, or any sentence-transformers model with transformers weights, by Hub
-    id or local folder. `id` names the weights that are used. Raises T2LError for what cannot be loaded.
+    id or local folder. adapter: a LoRA on its layers, see `t2l.train.contrast`. `id` names the weights in
+    use. Raises T2LError for what cannot be loaded.
     Source: the normalisation is that of arXiv 2506.06105's code.
     """
 
-    def __init__(self, name: str = DEFAULT_ENCODER) -> None:
+    def __init__(self, name: str = DEFAULT_ENCODER, adapter: LoRAWeights | None = None) -> None:
         from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
 
@@ -102,8 +105,26 @@ class TextEncoder:
         else:
             mark = getattr(self._model.config, "_commit_hash", None) or "unknown"
         self.id = f"{name}@{mark}"
+        if adapter is not None:
+            if adapter.spec.base_model != name:
+                raise T2LError(f"This adapter is for the encoder {adapter.spec.base_model}, not for {name}.")
+            merge(self._model, adapter)
+            state = sorted(adapter_state(adapter).items())
+            self.id += "+" + hashlib.sha256(b"".join(t.numpy().tobytes() for _, t in state)).hexdigest()[:12]
 
-    @torch.no_grad()
+    def spec(self, targets: Sequence[str], rank: int, alpha: float) -> LoRASpec:
+        """The LoRASpec of this encoder for the given modules of its layers."""
+        return spec_for(self._model, self.name, targets, rank, alpha)
+
+    def attached(self, adapter: LoRAWeights) -> attached:
+        """Within the block the encoder runs through one adapter, whose gradients flow."""
+        return attached(self._model, adapter)
+
+    def pooled(self, texts: Sequence[str]) -> Tensor:
+        """(n, d) of norm 1, in one batch and with gradients."""
+        hidden, mask = self.tokens(texts)
+        return F.normalize(pool(hidden, mask, self._known.pooling).float(), dim=-1)
+
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token states (n, t, d) and their mask (n, t); T2LError for a text that is blank or too long."""
         prepared = [self._prepare(text) for text in texts]
@@ -117,36 +138,67 @@ class TextEncoder:
             )
         return self._model(**batch).last_hidden_state, batch["attention_mask"]
 
+    @torch.no_grad()
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> Tensor:
         """(n, d); texts of similar length share a batch. One text alone gives the same bytes every time."""
         out = torch.empty(len(texts), self.size)
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            hidden, mask = self.tokens([texts[index] for index in chosen])
+        for chosen, hidden, mask in self._batches(texts, batch_size):
             out[chosen] = F.normalize(pool(hidden, mask, self._known.pooling).float(), dim=-1)
         return out * self.size**0.5
 
-    def encode_cached(self, texts: Sequence[str]) -> Tensor:
-        """`encode`, kept in the cache folder: training on the same texts again reads one small file."""
+    @torch.no_grad()
+    def encode_tokens(self, texts: Sequence[str], batch_size: int = 64) -> Tensor:
+        """(n, t, d): the states of every text's tokens, then zeros up to the longest text's t."""
+        rows: list[Tensor] = [torch.empty(0)] * len(texts)
+        for chosen, hidden, mask in self._batches(texts, batch_size):
+            for index, states, kept in zip(chosen, hidden, mask.bool(), strict=True):
+                rows[index] = states[kept].float()
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    def _batches(self, texts: Sequence[str], size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            yield chosen, *self.tokens([texts[index] for index in chosen])
+
+    def encode_cached(self, texts: Sequence[str], *, tokens: bool = False) -> Tensor:
+        """`encode` or `encode_tokens`, kept in the cache folder for the next training on the same texts."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file, save_file
 
-        key = hashlib.sha256("\0".join([self.id, *texts]).encode()).hexdigest()[:24]
-        folder, name = cache_folder() / "embeddings" / key, "embeddings.safetensors"
+        kind = "tokens" if tokens else "embeddings"
+        key = hashlib.sha256("\0".join([kind, self.id, *texts]).encode()).hexdigest()[:24]
+        folder, name = cache_folder() / "embeddings" / key, f"{kind}.safetensors"
         try:
-            return load_file(folder / name)["embeddings"]
+            return load_file(folder / name)[kind]
         except (OSError, SafetensorError, KeyError):
             # Not there yet, or damaged from outside: made (again).
-            embeddings = self.encode(texts)
+            made = self.encode_tokens(texts) if tokens else self.encode(texts)
         with complete_or_absent(folder, [name]) as work:
-            save_file({"embeddings": embeddings}, work / name)
-        return embeddings
+            save_file({kind: made}, work / name)
+        return made
 
     def _prepare(self, text: str) -> str:
         if not text.strip():
             raise T2LError("The description is empty; say in a sentence what the adapter should do.")
         return self._known.template.format(add_full_stop(text) if self._known.full_stop else text.strip())
+
+
+def adapter_state(adapter: LoRAWeights) -> dict[str, Tensor]:
+    """The tensors of an encoder's adapter under the names that files use."""
+    sides = (("A", adapter.A), ("B", adapter.B))
+    return {
+        f"encoder.{side}.{name}": tensors[name] for side, tensors in sides for name in adapter.spec.targets
+    }
+
+
+def adapter_from(spec: LoRASpec, state: Mapping[str, Tensor]) -> LoRAWeights:
+    """Inverse of `adapter_state`; raises T2LError where tensors are missing or do not fit."""
+    try:
+        A, B = ({name: state[f"encoder.{side}.{name}"] for name in spec.targets} for side in ("A", "B"))
+    except KeyError as err:
+        raise T2LError(f"The encoder's adapter lacks {err}; download it again.") from err
+    return LoRAWeights(spec, A, B)
 
 
 def embedded_folder(name: str) -> Path | None:

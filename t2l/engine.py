@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,16 @@ from t2l.attach import attached
 from t2l.base import BaseModel
 from t2l.errors import T2LError
 from t2l.lora import LoRAWeights
+from t2l.packed import pack_linears
 
 Chat = Sequence[dict[str, str]]
+
+# Tokens that a cache has spare room for before it must grow.
+_ROOM = 128
+# Rows of a request: the base beside seven adapters, or eight chats.
+MAX_COLUMNS = 8
+# Requests that take turns; more of them wait, since each holds a cache.
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -176,6 +184,44 @@ def _processors(decoding: Decoding) -> list[Any]:
     return chosen
 
 
+def _with_room(layer: Any) -> Any:
+    """A cache layer that writes new keys and values into spare room instead of copying all of them each step.
+
+    transformers' own layer keeps its meaning; sliding windows and the like are left as they are.
+    """
+    from transformers.cache_utils import DynamicLayer
+
+    if type(layer) is not DynamicLayer:
+        return layer
+
+    class Roomy(DynamicLayer):
+        room: tuple[Tensor, Tensor] | None = None
+
+        def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if not self.is_initialized:
+                self.lazy_initialization(key_states, value_states)
+            old = self.get_seq_length()
+            new = old + key_states.shape[-2]
+            if self.room is None or self.room[0].shape[-2] < new:
+                shape = (*key_states.shape[:-2], new + max(_ROOM, new // 2), key_states.shape[-1])
+                room = (
+                    key_states.new_empty(shape),
+                    value_states.new_empty((*shape[:-1], value_states.shape[-1])),
+                )
+                if self.keys is not None and self.values is not None and old:
+                    room[0][..., :old, :], room[1][..., :old, :] = self.keys, self.values
+                self.room = room
+            self.room[0][..., old:new, :], self.room[1][..., old:new, :] = key_states, value_states
+            self.keys, self.values = self.room[0][..., :new, :], self.room[1][..., :new, :]
+            return self.keys, self.values
+
+        def batch_select_indices(self, indices: Tensor) -> None:
+            super().batch_select_indices(indices)
+            self.room = None
+
+    return Roomy()
+
+
 class _State:
     """The batch of rows that still run: their cache, mask and adapters."""
 
@@ -188,6 +234,7 @@ class _State:
         self.adapters = list(range(len(answers)) if rows is None else rows)
         self._attach()
         self.cache = DynamicCache(config=base.model.config)
+        self.cache.layers = [_with_room(layer) for layer in self.cache.layers]
         longest = max(len(answer.prompt) for answer in answers)
         pad = min(base.eos_ids, default=0)
         # Left padding puts every row's last token in one column.
@@ -195,6 +242,7 @@ class _State:
         ids = [[pad] * gap + answer.prompt for gap, answer in zip(gaps, answers, strict=True)]
         self.ids = torch.tensor(ids, device=base.device)
         self.mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=base.device)
+        self.padded = any(gaps)
 
     def _attach(self) -> None:
         if self.weights is None:
@@ -215,7 +263,8 @@ class _State:
         with self.attachment:
             output = self.base.model(
                 input_ids=last,
-                attention_mask=self.mask,
+                # Without padding the model's own causal mask is enough, and quicker.
+                attention_mask=self.mask if self.padded else None,
                 position_ids=positions,
                 past_key_values=self.cache,
                 use_cache=True,
@@ -249,12 +298,14 @@ class _Request:
 class Engine:
     """Owns a base model: requests reach its thread by a queue and get their texts back by a queue.
 
-    Requests run one after another, each with all its rows in one batch. After a fork the thread is begun
-    anew.
+    Each request's rows are one batch; requests take turns step by step, so that nobody waits for another's
+    whole answer and every answer is what it would be alone. After a fork the thread is begun anew. On a CPU
+    the base multiplies from packed weights, see `t2l.packed`.
     """
 
     def __init__(self, base: BaseModel) -> None:
         self.base = base
+        pack_linears(base.model)
         self._begin()
 
     def _begin(self) -> None:
@@ -267,7 +318,11 @@ class Engine:
 
         Closing the iterator stops the model within one step. Raises T2LError for what cannot be answered.
         """
+        if not 1 <= len(chats) <= MAX_COLUMNS:
+            raise T2LError(f"{len(chats)} columns were asked for; one pass serves 1 to {MAX_COLUMNS}.")
         if self._pid != os.getpid():
+            # GNU's OpenMP hangs where a forked child asks for threads of a pool that its parent had.
+            torch.set_num_threads(1)
             self._begin()
         request = _Request([self.base.prompt_ids(chat) for chat in chats], weights.check_finite(), decoding)
         self._requests.put(request)
@@ -280,15 +335,25 @@ class Engine:
             request.cancelled.set()
 
     def _work(self, requests: queue.SimpleQueue[_Request]) -> None:
+        running: list[tuple[_Request, Iterator[list[str]]]] = []
         while True:
-            request = requests.get()
-            put: Callable[[Any], None] = request.texts.put
-            try:
-                if not request.cancelled.is_set():
-                    for texts in decode(self.base, request.prompts, request.weights, request.decoding):
-                        put(texts)
-                        if request.cancelled.is_set():
-                            break
-            except BaseException as err:  # The thread must outlive every request; the caller gets the error.
-                put(err)
-            put(None)
+            # With nothing to do it waits here; while answers grow it only looks whether somebody has come.
+            while len(running) < _AT_ONCE and (not running or not requests.empty()):
+                request = requests.get()
+                decoding = decode(self.base, request.prompts, request.weights, request.decoding)
+                running.append((request, decoding))
+            running = [(request, texts) for request, texts in running if _advance(request, texts)]
+
+
+def _advance(request: _Request, texts: Iterator[list[str]]) -> bool:
+    """One step of a request; returns whether there is another."""
+    if not request.cancelled.is_set():
+        try:
+            request.texts.put(next(texts))
+            return True
+        except StopIteration:
+            pass
+        except BaseException as err:  # The thread must outlive every request; the caller gets the error.
+            request.texts.put(err)
+    request.texts.put(None)
+    return False

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from t2l.encoder import DEFAULT_ENCODER, TextEncoder
+from t2l.encoder import DEFAULT_ENCODER, TextEncoder, adapter_from, adapter_state
 from t2l.errors import T2LError
 from t2l.files import complete_or_absent
 from t2l.hypernet import T2L, T2LConfig
@@ -67,6 +67,7 @@ class Generator:
     """A hypernetwork with the encoder that feeds it and the base that it was trained for.
 
     network: built by `T2LConfig`. encoder_name: a TextEncoder's name; it is loaded at the first use.
+    encoder_adapter: a LoRA that the encoder runs with, if it was fitted to task descriptions.
     base_weights_id: the base weights of the training. training: facts for the card, plain JSON.
     """
 
@@ -75,6 +76,7 @@ class Generator:
     base_weights_id: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    encoder_adapter: LoRAWeights | None = None
     _encoder: TextEncoder | None = None
     _id: str = ""
 
@@ -86,7 +88,7 @@ class Generator:
     @property
     def encoder(self) -> TextEncoder:
         if self._encoder is None:
-            encoder = TextEncoder(self.encoder_name)
+            encoder = TextEncoder(self.encoder_name, self.encoder_adapter)
             if encoder.size != self.network.config.condition_size:
                 raise T2LError(
                     f"The encoder {self.encoder_name} gives {encoder.size} numbers, but this checkpoint "
@@ -100,7 +102,7 @@ class Generator:
         """sha256 over configuration and weights: names exactly what makes the adapters."""
         if not self._id:
             digest = hashlib.sha256(json.dumps(self._facts(), sort_keys=True).encode())
-            for key, tensor in sorted(self.network.state_dict().items()):
+            for key, tensor in sorted(self._state().items()):
                 digest.update(f"{key} {tuple(tensor.shape)}\n".encode())
                 digest.update(tensor.detach().float().contiguous().numpy().tobytes())
             self._id = digest.hexdigest()
@@ -115,7 +117,9 @@ class Generator:
         if isinstance(conditions, str | Condition) or not conditions:
             raise T2LError("generate takes a list of conditions, one for each adapter.")
         texts = [(c if isinstance(c, Condition) else Condition(c)).text for c in conditions]
-        return self.network.eval()(self.encoder.encode(texts)).check_finite()
+        tokens = self.network.config.condition == "tokens"
+        condition = self.encoder.encode_tokens(texts) if tokens else self.encoder.encode(texts)
+        return self.network.eval()(condition).check_finite()
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Writes config.json and model.safetensors, keeping a card that is there.
@@ -127,7 +131,7 @@ class Generator:
         config = {"format_version": FORMAT_VERSION, **self._facts(), "training": dict(self.training)}
         state = {
             key: tensor.detach().to("cpu", dtype).contiguous()
-            for key, tensor in self.network.state_dict().items()
+            for key, tensor in self._state().items()
             if not _implied(key, tensor)
         }
         card = Path(folder) / _CARD
@@ -137,11 +141,18 @@ class Generator:
             (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             save_file(state, work / _WEIGHTS, metadata={"format": "pt"})
 
+    def _state(self) -> dict[str, Tensor]:
+        """Every tensor that makes an adapter, under its name in the file."""
+        fitted = {} if self.encoder_adapter is None else adapter_state(self.encoder_adapter)
+        return {**self.network.state_dict(), **fitted}
+
     def _facts(self) -> dict[str, Any]:
+        fitted = self.encoder_adapter
         return {
             "kind": "t2l",
             "base_weights_id": self.base_weights_id,
             "encoder": self.encoder_name,
+            "encoder_adapter": None if fitted is None else fitted.spec.to_json(),
             "network": self.network.config.to_json(),
         }
 
@@ -157,8 +168,10 @@ class Generator:
             if settings.spec.n_parameters > _MOST_PARAMETERS:
                 raise T2LError(f"adapters of more than {_MOST_PARAMETERS:,} numbers are not made here.")
             # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
+            fitted = config.get("encoder_adapter")
             with torch.device("meta"):
                 network = T2L(settings)
+                adapter = LoRASpec.from_json(fitted).zeros() if fitted else None
         except T2LError as err:
             raise T2LError(f"{file}: {err}") from err
         except KeyError as err:
@@ -167,8 +180,9 @@ class Generator:
         except (TypeError, RuntimeError, ArithmeticError) as err:
             reason = str(err).partition("\n")[0]
             raise T2LError(f"{file} cannot be used ({reason}); download the checkpoint again.") from err
-        state = _read_weights(folder / _WEIGHTS, network)
-        network.load_state_dict(state, assign=True)
+        wanted = {**network.state_dict(), **(adapter_state(adapter) if adapter else {})}
+        state = _read_weights(folder / _WEIGHTS, wanted)
+        network.load_state_dict({key: state[key] for key in network.state_dict()}, assign=True)
         network.requires_grad_(False).eval()
         training = config.get("training")
         return cls(
@@ -177,6 +191,7 @@ class Generator:
             weights_id,
             training if isinstance(training, dict) else {},
             folder.resolve().name,
+            adapter_from(adapter.spec, state) if adapter else None,
         )
 
 
@@ -207,10 +222,9 @@ def _read_config(file: Path) -> dict[str, Any]:
     return config
 
 
-def _read_weights(file: Path, network: nn.Module) -> dict[str, Tensor]:
+def _read_weights(file: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     from safetensors import SafetensorError, safe_open
 
-    wanted = network.state_dict()
     state = {}
     try:
         with safe_open(file, framework="pt") as stored:

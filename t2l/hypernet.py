@@ -17,6 +17,7 @@ from t2l.lora import LoRASpec, LoRAWeights
 
 VARIANTS = ("l", "m", "s", "rankwise")
 _DROPOUT = 0.05
+_READER_WIDTH = 192
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class T2LConfig:
     share: "none", "layers" (one LoRA for each module type, used in every layer), "all" (one pair of
         the largest shape, sliced for every module).
     positions: how "s" and "rankwise" tell ranks apart, "learned" or "rotary".
+    condition: what it reads of a text: "pooled", its embedding (n, c), as published; "tokens", the states of
+        its tokens (n, t, c), whose mean and `queries` learned readings of them are read together.
     shift, scale: whether the output is shift + scale · raw with stored numbers: "none", "scalar" (scale
         only) or "element" (one for each element: LoRA initialisation, multi-task offset, z-scores).
     Raises T2LError for a combination that cannot work.
@@ -42,6 +45,8 @@ class T2LConfig:
     share: str = "none"
     positions: str = "learned"
     head_bias: bool = True
+    condition: str = "pooled"
+    queries: int = 8
     shift: str = "none"
     scale: str = "none"
 
@@ -50,6 +55,7 @@ class T2LConfig:
             ("variant", VARIANTS),
             ("share", ("none", "layers", "all")),
             ("positions", ("learned", "rotary")),
+            ("condition", ("pooled", "tokens")),
             ("shift", ("none", "element")),
             ("scale", ("none", "scalar", "element")),
         ):
@@ -57,7 +63,7 @@ class T2LConfig:
                 raise T2LError(
                     f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(choices)}."
                 )
-        for name, least in (("condition_size", 1), ("latent_size", 8), ("head_size", 1)):
+        for name, least in (("condition_size", 1), ("latent_size", 8), ("head_size", 1), ("queries", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
@@ -133,6 +139,29 @@ class _Neck(nn.Module):
         return F.silu(self.out(self.dropout(F.silu(self.up(self.norm(x))))))
 
 
+class _Reader(nn.Module):
+    """Token states (n, t, c) -> (n, out): learned queries attend to the tokens; padding is a row of zeros."""
+
+    def __init__(self, condition_size: int, out: int, queries: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(condition_size)
+        self.project = nn.Linear(condition_size, _READER_WIDTH)
+        self.query = nn.Parameter(torch.randn(queries, _READER_WIDTH) / 2)
+        self.token_norm = nn.LayerNorm(_READER_WIDTH)
+        self.attention = nn.MultiheadAttention(_READER_WIDTH, 4, dropout=_DROPOUT, batch_first=True)
+        self.out = nn.Linear(queries * _READER_WIDTH, out)
+        # Training begins with what the mean says alone.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        padding = ~tokens.any(-1)
+        x = self.token_norm(self.project(self.norm(tokens)))
+        query = self.query.expand(len(tokens), -1, -1)
+        read, _ = self.attention(query, x, x, key_padding_mask=padding, need_weights=False)
+        return self.out(read.flatten(1))
+
+
 class _Query(nn.Module):
     """A learned vector for each of n things, normalised."""
 
@@ -177,6 +206,8 @@ class T2L(nn.Module):
 
         half = config.latent_size // 2
         self.condition = nn.Sequential(nn.Linear(config.condition_size, half), nn.LayerNorm(half))
+        if config.condition == "tokens":
+            self.reader = _Reader(config.condition_size, half, config.queries)
         self.layer = _Query(self._depth, quarter)
         self.module = _Query(len(self._slots), quarter)
         self.mixer = _Mixer(width)
@@ -201,12 +232,12 @@ class T2L(nn.Module):
         return size if self._ranks else self.config.spec.rank * size
 
     def forward(self, condition: Tensor) -> LoRAWeights:
-        """condition (n, c) -> stack of n adapters; raises T2LError for another shape."""
-        size = self.config.condition_size
-        if condition.dim() != 2 or condition.shape[-1] != size:
-            raise T2LError(f"The condition has shape {tuple(condition.shape)}, expected (n, {size}).")
+        """condition (n, c), or (n, t, c) of tokens with zeros as padding -> stack of n adapters.
+
+        Raises T2LError for another shape.
+        """
         n, depth, modules = len(condition), self._depth, len(self._slots)
-        task = self.condition(condition).view(n, 1, 1, -1).expand(-1, depth, modules, -1)
+        task = self._read_condition(condition).view(n, 1, 1, -1).expand(-1, depth, modules, -1)
         layer = self.layer().view(1, depth, 1, -1).expand(n, -1, modules, -1)
         module = self.module().view(1, 1, modules, -1).expand(n, depth, -1, -1)
         x = self.block1(self.mixer(torch.cat([task, layer, module], dim=-1)))
@@ -240,6 +271,18 @@ class T2L(nn.Module):
                 A[name] = self._finish(name, "A", a[..., :i].expand(-1, layers, -1, -1))
                 B[name] = self._finish(name, "B", b[..., :o].expand(-1, layers, -1, -1).mT)
         return LoRAWeights(self.config.spec, A, B)
+
+    def _read_condition(self, condition: Tensor) -> Tensor:
+        """What the trunk knows of the task: (n, half of the latent size)."""
+        size, tokens = self.config.condition_size, self.config.condition == "tokens"
+        if condition.dim() != 2 + tokens or condition.shape[-1] != size:
+            wanted = f"(n, t, {size})" if tokens else f"(n, {size})"
+            raise T2LError(f"The condition has shape {tuple(condition.shape)}, expected {wanted}.")
+        if not tokens:
+            return self.condition(condition)
+        project, norm = self.condition
+        mean = F.normalize(condition.sum(1), dim=-1) * size**0.5
+        return norm(project(mean) + self.reader(condition))
 
     def _finish(self, name: str, side: str, raw: Tensor) -> Tensor:
         """shift + scale · raw, with what of both is stored."""

@@ -4,7 +4,7 @@ Knows no base model, no network and no file."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,10 +94,14 @@ class LoRASpec:
                 f"This adapter is for {other.base_model} but the loaded base is {self.base_model}; "
                 "choose that base or describe the task again."
             )
-        for name in ("n_layers", "rank", "scaling"):
+        sizes = (("n_layers", "layers"), ("rank", "rank"), ("scaling", "scaling (from alpha and rank)"))
+        for name, words in sizes:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
-                raise T2LError(f"Adapters of {name} {theirs} and {mine} cannot stand in one stack.")
+                raise T2LError(
+                    f"This adapter has {words} {theirs}, but {mine} is expected: adapters of two cannot "
+                    "stand in one stack; choose others or describe the task again."
+                )
         if dict(other.targets) != dict(self.targets):
             raise T2LError(
                 f"This adapter changes {_targets(other)}, but {_targets(self)} is expected; "
@@ -158,11 +162,20 @@ class LoRAWeights:
             raise T2LError("A single adapter cannot be indexed; only a stack can.")
         return self.map(lambda t: t[index])
 
-    def scale(self, strength: float) -> LoRAWeights:
-        """The adapter at another strength: ΔW is multiplied; 0 is the base, negative turns it around."""
-        if not math.isfinite(strength):
-            raise T2LError(f"Strength must be a finite number, not {strength!r}.")
-        return LoRAWeights(self.spec, dict(self.A), {k: v * strength for k, v in self.B.items()})
+    def scale(self, strength: float | Sequence[float]) -> LoRAWeights:
+        """The adapter at another strength, or a stack at one each: ΔW is multiplied; 0 is the base exactly.
+
+        Negative strengths turn the change around. Raises T2LError for what is no finite number.
+        """
+        one_each = isinstance(strength, Sequence)
+        values = list(strength) if one_each else [strength]
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise T2LError(f"Strength must be a finite number, not {value!r}.")
+        if one_each and len(values) != self.n:
+            raise T2LError(f"{len(values)} strengths were given for a stack of {self.n} adapters.")
+        factor = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1) if one_each else values[0]
+        return LoRAWeights(self.spec, dict(self.A), {k: v * factor for k, v in self.B.items()})
 
     def check_finite(self) -> LoRAWeights:
         """Returns itself; raises T2LError naming the first tensor that holds NaN or infinity."""

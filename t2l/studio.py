@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -14,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2l.adapter import Adapter, Shelf, zip_folder
+from t2l.adapter import Adapter, zip_folder
 from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
 from t2l.engine import Decoding, Engine
 from t2l.errors import T2LError
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
 from t2l.lora import LoRAWeights, stack
+from t2l.shelf import Entry, Shelf
 
 __all__ = ["MAX_DESCRIPTION", "MAX_PROMPT", "Made", "Studio", "T2LError"]
 
@@ -53,7 +55,8 @@ class Studio:
         device: str = "auto",
     ) -> None:
         self.checkpoint, self._dtype, self._device = checkpoint, dtype, device
-        self.shelf = Shelf(Path(shelf or os.environ.get("T2L_SHELF") or cache_folder() / "adapters"))
+        place = shelf or os.environ.get("T2L_SHELF") or cache_folder() / "adapters"
+        self.shelf = Shelf(place, _shelf_bytes())
         self._zips = Path(tempfile.mkdtemp(prefix="t2l-zips-"))
         self._lock = threading.RLock()
         self._generator: Generator | None = None
@@ -90,15 +93,25 @@ class Studio:
             weights = generator.generate([condition])[0]
             seconds = time.perf_counter() - start
         adapter = Adapter(weights, condition.text, generator.name, generator.id, generator.base_weights_id)
-        path, size = self.shelf.add(adapter)
-        return Made(adapter, path, size, seconds)
+        entry = self.shelf.add(adapter)
+        return Made(adapter, self.shelf.folder / entry.id, entry.bytes, seconds)
 
     def compare(
-        self, prompt: str, adapters: Sequence[LoRAWeights], decoding: Decoding | None = None
+        self,
+        prompt: str,
+        adapters: Sequence[LoRAWeights],
+        decoding: Decoding | None = None,
+        strengths: Sequence[float] | None = None,
     ) -> Iterator[list[str]]:
-        """Yields [base, adapter 1, ...] as growing texts, all from one batched pass over the same prompt."""
+        """Yields [base, adapter 1, ...] as growing texts, all from one batched pass over the same prompt.
+
+        adapters: at most seven, for the loaded base and of its generator's shapes. strengths: one number for
+        each, 1 where nothing is said; 0 gives the base's own answer.
+        """
         check_text(prompt, "prompt", MAX_PROMPT)
         columns = stack([self.generator.spec.zeros(), *adapters])
+        if strengths is not None:
+            columns = columns.scale([0.0, *strengths])
         chat = [{"role": "user", "content": prompt}]
         return self.engine.stream([chat] * (len(adapters) + 1), columns, decoding or Decoding())
 
@@ -106,12 +119,44 @@ class Studio:
         """An adapter of the shelf; raises T2LError where it is gone."""
         return self.shelf.get(id)
 
+    def adapters(self) -> tuple[Entry, ...]:
+        """What the shelf holds, newest first; reads no weights."""
+        return self.shelf.list()
+
+    def open_folder(self, folder: str | Path) -> Entry:
+        """Puts a copy of an adapter's folder, made here or by PEFT, on the shelf."""
+        return self.shelf.open_folder(folder)
+
+    def rename(self, id: str, name: str) -> Entry:
+        """Gives an adapter of the shelf another name of at most 80 characters."""
+        return self.shelf.rename(id, name)
+
+    def delete(self, id: str) -> None:
+        """Removes an adapter from the shelf, and the file that was made of it to download."""
+        self.shelf.delete(id)
+        shutil.rmtree(self._zips / id, ignore_errors=True)
+
     def zip(self, id: str) -> Path:
         """An adapter's folder as one file to download, in a temporary folder of this process."""
-        adapter = self.adapter(id)
-        slug = re.sub("[^a-z0-9]+", "-", adapter.condition.lower()).strip("-")[:40].strip("-")
+        slug = re.sub("[^a-z0-9]+", "-", self.shelf.entry(id).name.lower()).strip("-")[:40].strip("-")
         file = self._zips / id / f"t2l-{slug or 'adapter'}-{id[:6]}.zip"
-        return file if file.is_file() else zip_folder(self.shelf.folder / id, file)
+        if not file.is_file():
+            # Verified once: what a person takes along must be whole.
+            self.shelf.get(id)
+            zip_folder(self.shelf.folder / id, file)
+            # The shelf is kept within a limit, and so are the files made of it.
+            for made in self._zips.iterdir():
+                if not (self.shelf.folder / made.name).is_dir():
+                    shutil.rmtree(made, ignore_errors=True)
+        return file
+
+
+def _shelf_bytes() -> int:
+    """How much the shelf may hold: $T2L_SHELF_BYTES, else 2 GB."""
+    given = os.environ.get("T2L_SHELF_BYTES") or "2000000000"
+    if not re.fullmatch("[1-9][0-9]{0,17}", given):
+        raise T2LError(f"T2L_SHELF_BYTES is {given[:40]!r}; give a whole number of bytes of at least 1.")
+    return int(given)
 
 
 def checkpoints_folder() -> Path:

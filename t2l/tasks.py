@@ -24,7 +24,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Task:
-    """All facts of one task; `descriptions` are eight ways to say it, `choices` a closed label set."""
+    """All facts of one task; `descriptions` are eight ways to say it, `choices` a closed label set.
+
+    family: tasks of one name here are one function with other parameters.
+    """
 
     name: str
     category: str
@@ -39,6 +42,7 @@ class Task:
     license: str = ""
     open_license: bool = False
     benchmark: bool = False
+    family: str = ""
 
 
 def read_task(folder: str | Path) -> Task:
@@ -87,13 +91,14 @@ def read_task(folder: str | Path) -> Task:
         license=str(meta.get("license", "")),
         open_license=meta.get("open_license") is True,
         benchmark=meta.get("benchmark") is True,
+        family=str(meta.get("family") or ""),
     )
 
 
 def read_suite(
     folder: str | Path, *, split: str | None = None, open_license: bool | None = None
 ) -> dict[str, Task]:
-    """Every task below `folder` by name, sorted; optionally of one split or one kind of licence.
+    """Every task in `folder` by name, sorted; optionally of one split or one kind of licence.
 
     Raises T2LError where the folder holds no such task or two tasks share a name.
     """
@@ -110,6 +115,20 @@ def read_suite(
     if not tasks:
         raise T2LError(f"{folder} holds no task that fits (a task is a folder with a task.yaml).")
     return tasks
+
+
+def read_suites(folders: Iterable[str | Path], **wanted: Any) -> dict[str, Task]:
+    """`read_suite` of several folders as one suite; a task that is equal in two of them counts once.
+
+    Raises T2LError as `read_suite`, and where two folders mean different things by one name.
+    """
+    tasks: dict[str, Task] = {}
+    for folder in folders:
+        for name, task in read_suite(folder, **wanted).items():
+            same = tasks.setdefault(name, task)
+            if (same.train, same.test, same.split) != (task.train, task.test, task.split):
+                raise T2LError(f"{folder} has another task {name!r} than the folders before; rename one.")
+    return dict(sorted(tasks.items()))
 
 
 def pick(tasks: dict[str, Task], names: Iterable[str]) -> dict[str, Task]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
-import pickle
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
-from t2l.adapter import Adapter, Shelf, zip_folder
+from t2l.adapter import Adapter, zip_folder
 from t2l.attach import attached
 from t2l.base import BaseModel
 from t2l.errors import T2LError
@@ -82,10 +83,15 @@ def test_the_folder_holds_four_files_and_comes_back_as_it_went(tmp_path: Path) -
     assert list(files) == FILES and size == sum(map(len, files.values()))
     again = Adapter.load(tmp_path / "one")
     assert equal(again.weights, made.weights) and again.id == made.id
-    assert replace(again, weights=made.weights).__dict__ == made.__dict__
+    facts = ("condition", "generator", "generator_id", "base_weights_id", "source", "weights_sha256")
+    assert [getattr(again, name) for name in facts] == [getattr(made, name) for name in facts]
+    assert list(again.spec.targets) == list(made.spec.targets) != sorted(made.spec.targets)
     assert "    Sort the words.\n" in files["README.md"].decode()
     story = json.loads(files["t2l.json"])
     assert (story["id"], story["scaling"], story["base_weights_id"]) == (made.id, 2.0, "hub@1")
+    assert story["generator_id"] == "0" * 64 and story["t2l_version"] and story["condition"]["text"]
+    digest = hashlib.sha256(files["adapter_model.safetensors"]).hexdigest()
+    assert story["weights_sha256"] == digest == made.weights_sha256
 
 
 def test_the_configuration_is_the_smallest_and_sorted(tmp_path: Path) -> None:
@@ -142,6 +148,7 @@ def test_the_id_follows_what_the_adapter_was_made_from() -> None:
 
 def test_a_zip_holds_one_folder_of_files_that_anyone_may_read(tmp_path: Path) -> None:
     adapter().save(tmp_path / "one")
+    (tmp_path / "one" / ".env").write_text("a secret that is not the adapter's")
     file = zip_folder(tmp_path / "one", tmp_path / "deep" / "one.zip")
     with zipfile.ZipFile(file) as archive:
         assert archive.testzip() is None
@@ -178,24 +185,33 @@ def write(name: str, content: bytes) -> Callable[[Path], None]:
 
 
 KEY = "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"
+OTHER = {**SPEC.to_json(), "rank": 4}
+LAYERS = {**SPEC.to_json(), "n_layers": 10**18}
 DAMAGES = {
-    "no story": (remove("t2l.json"), "lacks t2l.json"),
+    "no configuration": (remove("adapter_config.json"), "lacks adapter_config.json"),
     "no weights": (remove("adapter_model.safetensors"), "lacks adapter_model.safetensors"),
     "story is not JSON": (write("t2l.json", b"{"), "damaged"),
     "story is not UTF-8": (write("t2l.json", b"\xff"), "damaged"),
-    "story is a list": (write("t2l.json", b"[]"), "damaged"),
+    "story is a list": (write("t2l.json", b"[]"), "damaged.*no JSON object"),
     "story is too deep": (write("t2l.json", b"[" * 100_000), "damaged"),
     "story with an endless number": (write("t2l.json", b"9" * 5000), "damaged"),
+    "story is too large": (write("t2l.json", b" " * (2**20 + 1)), "1,048,577 bytes"),
+    "story of the future": (edit("t2l.json", format_version=2), "format_version 2.*update"),
     "no condition": (edit("t2l.json", condition=None), "damaged.*condition"),
+    "condition is a number": (edit("t2l.json", condition={"text": 5}), "must be text"),
+    "condition rings a bell": (edit("t2l.json", condition={"text": "\a"}), r"U\+0007|empty"),
     "spec is a number": (edit("t2l.json", spec=5), "specification cannot be read"),
-    "another spec": (edit("t2l.json", spec={**SPEC.to_json(), "rank": 4}), r"shape \(3, 6\), expected"),
-    "hostile spec": (edit("t2l.json", spec={**SPEC.to_json(), "n_layers": 10**18}), "lacks .*layers.2"),
+    "another spec": (edit("t2l.json", spec=OTHER), "damaged.*differ in rank"),
+    "hostile spec": (edit("t2l.json", spec=LAYERS), "damaged.*differ in n_layers"),
+    "another alpha": (edit("adapter_config.json", lora_alpha=7), "damaged.*differ in alpha"),
+    "another base": (edit("adapter_config.json", base_model_name_or_path="x"), "differ in base_model"),
+    "another rank": (edit("adapter_config.json", r=4), r"shape \(3, 7\), expected \(4, 7\)"),
     "a missing tensor": (tensors(lambda s: s.pop(KEY)), f"lacks {KEY}"),
-    "an unknown tensor": (tensors(lambda s: s.update(x=torch.zeros(1))), "1 tensors that it should not"),
+    "an unknown tensor": (tensors(lambda s: s.update(x=torch.zeros(1))), "holds x .*no LoRA on a Linear"),
     "a wrong shape": (tensors(lambda s: s.update({KEY: torch.zeros(6, 3)})), r"shape \(6, 3\)"),
     "NaN": (tensors(lambda s: s[KEY].fill_(float("nan"))), "NaN"),
     "no bytes": (write("adapter_model.safetensors", b""), "damaged"),
-    "other bytes": (tensors(lambda s: s[KEY].fill_(0.5)), "damaged"),
+    "other bytes": (tensors(lambda s: s[KEY].fill_(0.5)), "damaged.*not the file"),
 }
 
 
@@ -208,65 +224,45 @@ def test_a_damaged_folder_is_refused_by_name_and_fault(tmp_path: Path, name: str
         Adapter.load(tmp_path / "one")
 
 
-def test_half_a_file_and_pickles_are_never_read(tmp_path: Path) -> None:
-    class Trap:
-        def __reduce__(self) -> tuple:
-            return Path.touch, (tmp_path / "sprung",)
-
+def test_a_full_disk_leaves_no_zip(tmp_path: Path, full_disk) -> None:
     adapter().save(tmp_path / "one")
-    weights = tmp_path / "one" / "adapter_model.safetensors"
-    data = weights.read_bytes()
-    for content in (data[: len(data) // 2], pickle.dumps(Trap())):
-        weights.write_bytes(content)
-        with pytest.raises(T2LError, match="damaged"):
-            Adapter.load(tmp_path / "one")
-    weights.rename(tmp_path / "one" / "adapter_model.bin")
-    with pytest.raises(T2LError, match=r"lacks adapter_model\.safetensors"):
-        Adapter.load(tmp_path / "one")
-    assert not (tmp_path / "sprung").exists()
-
-
-def test_the_shelf_keeps_an_adapter_under_its_id(tmp_path: Path) -> None:
-    shelf, made = Shelf(tmp_path / "shelf"), adapter()
-    folder, size = shelf.add(made)
-    assert folder == tmp_path / "shelf" / made.id and equal(shelf.get(made.id).weights, made.weights)
-    before = contents(folder)
-    # The same description again: what is there stays, whatever the weights given.
-    assert shelf.add(replace(made, weights=randomly(seed=1))) == (folder, size)
-    assert contents(folder) == before and size == sum(map(len, before.values()))
-
-
-def test_describing_again_mends_a_damaged_adapter_on_the_shelf(tmp_path: Path) -> None:
-    shelf, made = Shelf(tmp_path), adapter()
-    folder, _ = shelf.add(made)
-    before = contents(folder)
-    (folder / "adapter_model.safetensors").write_bytes(b"half")
-    with pytest.raises(T2LError, match="describe the task again"):
-        shelf.get(made.id)
-    shelf.add(made)
-    assert contents(folder) == before
+    with full_disk(1000), pytest.raises(T2LError, match="free some space"):
+        zip_folder(tmp_path / "one", tmp_path / "zips" / "one.zip")
+    assert not list((tmp_path / "zips").iterdir())
 
 
 @pytest.mark.parametrize(
-    "id", ["../x", "", "0123456789ABCDEF", "0" * 15, "0" * 17, "0" * 16 + "\n", "/", None]
+    ("changes", "named"),
+    [
+        ({"base_model": "other/base"}, "for some/base but the loaded base is other/base; choose that base"),
+        ({"rank": 4}, "rank 3, but 4"),
+        ({"n_layers": 3}, "layers 2, but 3"),
+        ({"alpha": 12}, r"alpha and rank\) 2.0, but 4.0"),
+        ({"targets": {"self_attn.v_proj": (6, 5)}}, "changes self_attn.q_proj .* but self_attn.v_proj"),
+        ({"targets": {**SPEC.targets, "self_attn.q_proj": (6, 6)}}, r"\(6 to 5\).*\(6 to 6\)"),
+    ],
 )
-def test_a_malformed_or_unknown_id_is_refused(tmp_path: Path, id: Any) -> None:
-    adapter().save(tmp_path / "x")
-    (tmp_path / "shelf").mkdir()
-    with pytest.raises(T2LError, match="no adapter"):
-        Shelf(tmp_path / "shelf").get(id)
-    with pytest.raises(T2LError, match="no adapter '0000"):
-        Shelf(tmp_path / "shelf").get("0" * 16)
+def test_an_adapter_for_something_else_is_refused_naming_both(changes: dict, named: str) -> None:
+    adapter().check_fits(replace(SPEC, targets=dict(reversed(SPEC.targets.items()))))
+    with pytest.raises(T2LError, match=named):
+        adapter().check_fits(replace(SPEC, **changes))
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, full_disk) -> None:
-    with full_disk(1000), pytest.raises(T2LError, match="free some space"):
-        Shelf(tmp_path / "shelf").add(adapter())
-    assert not list((tmp_path / "shelf").iterdir())
-    folder, _ = Shelf(tmp_path / "shelf").add(adapter())
-    with full_disk(1000), pytest.raises(T2LError, match="free some space"):
-        zip_folder(folder, tmp_path / "zips" / "one.zip")
-    assert not list((tmp_path / "zips").iterdir())
+def test_a_card_turns_no_text_into_markup(tmp_path: Path) -> None:
+    spec = replace(SPEC, base_model='a"\nb: [')
+    text = "Sort.\n---\n# Heading"
+    made = adapter(
+        weights=LoRAWeights(spec, randomly().A, randomly().B), condition=text, generator="`x`\n# y"
+    )
+    made.save(tmp_path / "one")
+    card = (tmp_path / "one" / "README.md").read_text()
+    _, front, body = card.split("---\n", 2)
+    facts = yaml.safe_load(front)
+    assert facts["base_model"] == spec.base_model
+    assert facts["tags"] == ["lora", "text-to-lora", f"base_model:adapter:{spec.base_model}"]
+    assert [line for line in body.splitlines() if line.startswith("#")] == [
+        "# A LoRA adapter made from a description"
+    ]
 
 
 def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:

@@ -53,6 +53,10 @@ def test_doctor_is_one_line_of_json(capsys) -> None:
         (["compare", PLURAL, "toaster", "--max-new-tokens", "0"], "max_new_tokens"),
         (["compare", PLURAL, "toaster", "--device", "abacus"], "abacus"),
         (["eval", "--tasks", "no/such/suite", "--out", "x"], "no/such/suite"),
+        (["eval", "--tasks", "data/suite,no/such/suite", "--out", "x"], "no/such/suite"),
+        (["report", "no/such/results"], "no/such/results"),
+        (["report", "results/held_out.jsonl", "results/held_out.jsonl"], "twice"),
+        (["report", "results/held_out.jsonl", "--into", "LICENSE"], "LICENSE"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "0"], "steps"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "1", "--variant", "xl"], "xl"),
         (
@@ -71,6 +75,28 @@ def test_what_a_user_can_fix_is_one_error(
     assert status == 2 and named in err and err.count("\n") == 1
     assert named in json.loads(text.splitlines()[-1])["error"]
     assert not (tmp_path / "x").exists()
+
+
+def test_eval_measures_once_and_report_fills_the_tables(capsys, tmp_path: Path) -> None:
+    one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "results.jsonl"
+    shutil.copytree(REPO / "data" / "suite" / "kebab_case", one / "kebab_case")
+    shutil.copytree(REPO / "data" / "suite" / "min_number", two / "min_number")
+    args = ["eval", "--tasks", f"{one},{two}", "--split", "eval", "--methods", "base,t2l,t2l_other"]
+    status, text, _ = run(capsys, *args, "--limit", "1", "--out", str(out), "--json")
+    result = json.loads(text.splitlines()[-1])
+    assert status == 0 and result["settings"]["dtype"] == "bfloat16" and result["settings"]["limit"] == 1
+    assert [row["tasks"] for row in result["groups"][0]["methods"]] == [2, 2, 2]
+    rows = out.read_bytes()
+    assert len(rows.splitlines()) == 2 + 6 + 6
+    assert run(capsys, *args, "--limit", "1", "--out", str(out))[0] == 0 and out.read_bytes() == rows
+
+    page = tmp_path / "page.md"
+    page.write_text("<!-- methods -->\n<!-- /methods -->\n", encoding="utf-8")
+    status, text, _ = run(capsys, "report", str(out), "--markdown", "--into", str(page), "--json")
+    assert status == 0 and "| min_number |" in text
+    tables = page.read_text(encoding="utf-8").removeprefix("<!-- methods -->\n")
+    assert text.startswith(tables.removesuffix("\n<!-- /methods -->\n")) and "| **Text-to-LoRA**" in tables
+    assert json.loads(text.splitlines()[-1]) == {name: result[name] for name in ("settings", "groups")}
 
 
 def test_a_network_trains_on_the_shipped_suite_resumes_and_generates(capsys, tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from t2l.adapter import Adapter
+from t2l.attach import attached
 from t2l.base import BaseModel
 from t2l.engine import Decoding, Engine, _Row, decode
 from t2l.errors import T2LError
@@ -344,3 +347,141 @@ def test_requests_from_several_threads_get_what_they_get_alone(engine: Engine) -
     for thread in threads:
         thread.join()
     assert all(texts == [alone[index]] * 3 for index, texts in together.items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_strength_zero_is_the_base_bit_for_bit(base: BaseModel, dtype: torch.dtype) -> None:
+    tiny = tiny_base(base, "Llama")
+    tiny.model.to(dtype)
+    made = adapters(tiny, 3)
+    tokens = torch.tensor([ids(tiny)[1]] * 3)
+    with torch.inference_mode():
+        alone = tiny.model(tokens).logits
+        with attached(tiny.model, made.scale([0, 1, -1])):
+            logits = tiny.model(tokens).logits
+    assert torch.equal(logits[0], alone[0])
+    assert not torch.equal(logits[1], alone[1]) and not torch.equal(logits[1], logits[2])
+
+
+@pytest.mark.parametrize("strengths", [[1.0], [float("nan"), 1], [None, 1], ["2", 1], [True, 1]])
+def test_strengths_that_cannot_be_are_refused(strengths: list) -> None:
+    weights = LoRASpec("some/base", 2, {"mlp.up_proj": (4, 4)}, 2, 2).zeros(2)
+    with pytest.raises(T2LError, match=r"Strength must be|1 strengths were given"):
+        weights.scale(strengths)
+
+
+def test_more_than_eight_columns_are_refused(engine: Engine) -> None:
+    with pytest.raises(T2LError, match="9 columns"):
+        next(engine.stream(CHATS[:1] * 9, adapters(engine.base, 9), GREEDY))
+
+
+def test_twenty_threads_with_an_adapter_each_get_what_they_get_alone(engine: Engine) -> None:
+    made = adapters(engine.base, 20)
+    alone = [last(engine.stream(CHATS[:1], made[i : i + 1], GREEDY)) for i in range(20)]
+    assert len({text for (text,) in alone}) > 15
+    together: dict[int, list[str]] = {}
+    start = threading.Barrier(20)
+
+    def ask(index: int) -> None:
+        start.wait()
+        together[index] = last(engine.stream(CHATS[:1], made[index : index + 1], GREEDY))
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[index] for index in range(20)] == alone
+
+
+def test_fifty_requests_of_which_half_are_cancelled_serve_the_other_half(engine: Engine) -> None:
+    made = adapters(engine.base, 2)
+    expected = last(engine.stream(CHATS, made, GREEDY))
+    answers: list[list[str]] = []
+    start = threading.Barrier(50)
+
+    def ask(index: int) -> None:
+        start.wait()
+        stream = engine.stream(CHATS, made, GREEDY)
+        if index % 2:
+            answers.append(last(stream))
+        else:
+            next(stream)
+            stream.close()
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [expected] * 25
+    assert last(engine.stream(CHATS, made, GREEDY)) == expected and untouched(engine.base)
+
+
+def test_a_short_answer_does_not_wait_for_a_long_one(engine: Engine) -> None:
+    made = adapters(engine.base, 1)
+    long = engine.stream(CHATS[:1], made, Decoding(max_new_tokens=180))
+    next(long)
+    short = list(engine.stream(CHATS[1:], made, Decoding(max_new_tokens=4)))
+    left = list(long)
+    # The long one grew meanwhile, and goes on.
+    assert len(short) <= 6 and len(left) > 20
+
+
+def test_memory_stays_flat_over_two_hundred_adapters(engine: Engine) -> None:
+    import psutil
+
+    base = engine.base
+    spec = base.spec(TARGETS, rank=64, alpha=64)
+
+    def use(number: int) -> None:
+        weights = spec.zeros(2).map(lambda t: torch.randn(t.shape) * 0.01)
+        last(engine.stream(CHATS, weights, Decoding(max_new_tokens=2, seed=number)))
+
+    for number in range(20):
+        use(number)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    for number in range(200):
+        use(number)
+    # Each stack has half a megabyte; two hundred of them kept would be a hundred.
+    assert process.memory_info().rss - before < 25e6
+
+
+def test_after_a_fork_the_engine_answers_in_the_child(engine: Engine) -> None:
+    import os
+    import warnings
+
+    made = adapters(engine.base, 2)
+    expected = last(engine.stream(CHATS, made, GREEDY))
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        # Python warns of forks in a process with threads; that it works nevertheless is what is shown here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        os.write(writer, "\0".join(last(engine.stream(CHATS, made, GREEDY))).encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as stream:
+        assert stream.read().split("\0") == expected
+    assert os.waitpid(child, 0)[1] == 0
+    assert last(engine.stream(CHATS, made, GREEDY)) == expected
+
+
+def test_transformers_pipeline_with_the_saved_adapter_gives_the_engines_answer(
+    base: BaseModel, tmp_path: Path
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, pipeline
+
+    made = adapters(base, 1, size=0.02)[0]
+    Adapter(made, "Any task.", "some-generator", "0").save(tmp_path / "adapter")
+    chat = [{"role": "user", "content": "Name three colours."}]
+    streams = Engine(base).stream([chat], made, Decoding(max_new_tokens=20))
+    plain = AutoModelForCausalLM.from_pretrained(base.model.config._name_or_path, dtype=torch.float32)
+    model = PeftModel.from_pretrained(plain, tmp_path / "adapter").merge_and_unload()
+    answer = pipeline("text-generation", model=model, tokenizer=base.tokenizer)
+    settings = {"max_new_tokens": 20, "do_sample": False, "return_full_text": False}
+    [[written]] = answer([chat], **settings)
+    assert last(streams) == [written["generated_text"]]

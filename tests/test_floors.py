@@ -15,10 +15,10 @@ from paths import REPO
 # From the ground up; a module imports only what stands before it. `eval` comes after all of `train`.
 ORDER = """
 errors files lora tasks
-encoder hypernet dnd attach
-base generator official adapter engine export hub
-train.loop train.sft train.recon train.describe
-eval.metrics eval.methods eval.arrow eval.run eval.report
+attach packed encoder hypernet dnd
+base generator official peft_folder adapter shelf engine export hub
+train.loop train.contrast train.sft train.recon train.describe
+eval.metrics eval.formats eval.methods eval.arrow eval.run eval.report
 studio cli __main__
 """.split()
 # The package's own front names the errors and the values; every module may read its version.

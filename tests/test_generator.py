@@ -70,6 +70,28 @@ def test_what_is_no_description_is_refused(text: Any, named: str) -> None:
         Condition(text)
 
 
+@pytest.mark.parametrize("condition", ["pooled", "tokens"])
+def test_an_encoder_fitted_to_descriptions_is_part_of_the_checkpoint(tmp_path: Path, condition: str) -> None:
+    plain = generator(condition=condition)
+    spec = LoRASpec(plain.encoder_name, 6, {"output.dense": (1536, 384)}, rank=2, alpha=4)
+    torch.manual_seed(1)
+    adapter = spec.zeros().map(lambda t: (torch.randn(t.shape) / 4).bfloat16().float())
+    fitted = Generator(plain.network, plain.encoder_name, plain.base_weights_id, {}, encoder_adapter=adapter)
+    assert fitted.id != plain.id
+    fitted.save(tmp_path / "fitted", dtype=torch.float32)
+    loaded = Generator.load(tmp_path / "fitted")
+    assert loaded.id == fitted.id and same(loaded, fitted)
+    made, again, without = (g.generate(["Sort the words."])[0] for g in (fitted, loaded, plain))
+    name = "mlp.down_proj"
+    torch.testing.assert_close(made.A[name], again.A[name], atol=1e-5, rtol=0)
+    assert not torch.allclose(made.A[name], without.A[name], atol=1e-4)
+    state = load_file(tmp_path / "fitted" / "model.safetensors")
+    del state["encoder.A.output.dense"]
+    save_file(state, tmp_path / "fitted" / "model.safetensors")
+    with pytest.raises(T2LError, match=r"1 missing, first encoder\.A\.output\.dense"):
+        Generator.load(tmp_path / "fitted")
+
+
 def test_every_description_gets_its_own_adapter_and_always_the_same() -> None:
     made = generator()
     stack = made.generate(["Sort the words.", Condition("Count  the words.")])

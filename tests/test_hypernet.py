@@ -105,6 +105,28 @@ def test_a_stack_equals_the_adapters_made_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_tokens_are_read_whatever_the_padding_and_add_nothing_at_first(variant: str) -> None:
+    torch.manual_seed(0)
+    network = T2L(small(variant=variant, condition="tokens", queries=3)).eval()
+    tokens = torch.randn(2, 5, 16)
+    padded = torch.cat([tokens, torch.zeros(2, 4, 16)], dim=1)
+    pooled = T2L(small(variant=variant)).eval()
+    pooled.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("reader.")})
+    with torch.no_grad():
+        made, again = network(tokens), network(padded)
+        mean = torch.nn.functional.normalize(tokens.sum(1), dim=-1) * 4
+        first = pooled(mean)
+        torch.nn.init.normal_(network.reader.out.weight)
+        other = network(tokens)
+    for name in made.B:
+        torch.testing.assert_close(made.B[name], again.B[name], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(made.B[name], first.B[name], atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(made.B[name], other.B[name], atol=1e-3)
+    with pytest.raises(T2LError, match=r"expected \(n, t, 16\)"):
+        network(mean)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_zero_initialisation_starts_at_the_base_and_can_learn(variant: str) -> None:
     network = T2L(small(variant=variant, shift="element", scale="scalar")).initialise("zero")
     made = network(torch.randn(2, 16))

@@ -14,6 +14,8 @@ import yaml
 from paths import REPO
 
 from t2l.cli import _parser, main
+from t2l.eval.report import fill, summarize, tables
+from t2l.eval.run import read_rows
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 
@@ -51,6 +53,14 @@ def test_front_matter_matches_what_is_installed() -> None:
     requirements = (REPO / "requirements.txt").read_text()
     assert front["sdk"] == "gradio" and f"gradio[oauth]=={front['sdk_version']}" in requirements
     assert (REPO / front["app_file"]).is_file() and len(front["short_description"]) <= 60
+
+
+@pytest.mark.parametrize("name", ["README.md", "checkpoints/smollm2-135m-t2l-m/README.md"])
+def test_published_tables_are_those_of_the_results(name: str) -> None:
+    held_out, seen = (read_rows(REPO / "results" / f"{part}.jsonl") for part in ("held_out", "seen"))
+    text = (REPO / name).read_text(encoding="utf-8")
+    command = f"t2l report results/held_out.jsonl --seen results/seen.jsonl --into {name}"
+    assert fill(text, tables(summarize(held_out, seen))) == text, f"run: {command}"
 
 
 def test_the_tree_names_what_is_there() -> None:

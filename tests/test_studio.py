@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,47 @@ def test_a_kept_adapter_answers_as_the_fresh_one(studio: Studio) -> None:
         for weights in (made.adapter.weights, kept.weights)
     )
     assert fresh == again
+
+
+def test_the_shelf_is_listed_renamed_zipped_and_cleared(studio: Studio) -> None:
+    made = studio.describe("Name the colour of the thing.")
+    id = made.adapter.id
+    assert studio.adapters()[0].id == id and studio.adapters()[0].bytes == made.bytes
+    (made.path / ".env").write_text("not the adapter's")
+    file = studio.zip(id)
+    assert file.name == f"t2l-name-the-colour-of-the-thing-{id[:6]}.zip" and studio.zip(id) == file
+    with zipfile.ZipFile(file) as archive:
+        names = ["README.md", "adapter_config.json", "adapter_model.safetensors", "t2l.json"]
+        assert archive.namelist() == [f"{id}/{name}" for name in names]
+    (made.path / ".env").unlink()
+    assert studio.rename(id, "Colours").name == "Colours"
+    assert studio.zip(id).name == f"t2l-colours-{id[:6]}.zip"
+    studio.delete(id)
+    assert id not in {entry.id for entry in studio.adapters()} and not file.exists()
+    with pytest.raises(T2LError, match="no adapter"):
+        studio.zip(id)
+
+
+def test_an_adapter_from_a_folder_stands_beside_a_described_one(studio: Studio, tmp_path: Path) -> None:
+    made = studio.describe(PLURAL)
+    made.adapter.save(tmp_path / "theirs")
+    (tmp_path / "theirs" / "t2l.json").unlink()
+    opened = studio.adapter(studio.open_folder(tmp_path / "theirs").id)
+    opened.check_fits(studio.generator.spec)
+    *_, (_, described, foreign) = studio.compare(
+        "toaster", [made.adapter.weights, opened.weights], Decoding(8)
+    )
+    assert described == foreign == "toasters"
+
+
+def test_the_shelf_holds_what_the_environment_says(monkeypatch, tmp_path: Path) -> None:
+    assert Studio(shelf=tmp_path).shelf.max_bytes == 2_000_000_000
+    monkeypatch.setenv("T2L_SHELF_BYTES", "5000000")
+    assert Studio(shelf=tmp_path).shelf.max_bytes == 5_000_000
+    for given in ("2 GB", "0", "-1", "9" * 5000):
+        monkeypatch.setenv("T2L_SHELF_BYTES", given)
+        with pytest.raises(T2LError, match=r"T2L_SHELF_BYTES is .* whole number of bytes"):
+            Studio(shelf=tmp_path)
 
 
 def test_visitors_at_once_get_their_own_adapters(studio: Studio) -> None:

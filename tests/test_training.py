@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,25 @@ from paths import REPO
 from torch import nn
 
 from t2l.attach import FreeLoRA, attached, spec_for
+from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
+from t2l.generator import Generator
+from t2l.hypernet import T2L, T2LConfig
+from t2l.lora import LoRASpec
 from t2l.tasks import Task, read_suite
 from t2l.train import loop
+from t2l.train.contrast import ContrastRun, load_encoder_adapter, train_encoder
 from t2l.train.loop import FitConfig, fit
-from t2l.train.sft import SFTConfig, SFTData, answer_losses, pack, reserved
+from t2l.train.sft import (
+    SFTConfig,
+    SFTData,
+    _begin_from,
+    answer_losses,
+    blur,
+    pack,
+    reserved,
+    stack_conditions,
+)
 
 TARGETS = ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]
 
@@ -104,6 +121,83 @@ def test_noise_blurs_the_condition_and_keeps_its_length(base, tasks) -> None:
     assert torch.equal(plain.rows.ids, blurred.rows.ids)
     torch.testing.assert_close(plain.condition.norm(dim=-1), blurred.condition.norm(dim=-1))
     assert not torch.allclose(plain.condition, blurred.condition, atol=0.1)
+
+
+def test_tokens_are_blurred_without_padding_and_the_same_for_the_same_draw() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(5, 16, generator=generator) for _ in range(2))
+    one[4:] = 0
+    made = [blur(one, other, 0.5, random.Random(seed)) for seed in range(40)]
+    # Four tokens of one description, or nine of both, of which some are left out.
+    assert {len(tokens) for tokens in made} >= {4, 9} and all(1 <= len(tokens) <= 9 for tokens in made)
+    assert all(tokens.any(-1).all() for tokens in made)
+    assert torch.equal(made[3], blur(one, other, 0.5, random.Random(3)))
+    kept = blur(one, one, 0.0, random.Random(1))
+    assert all(any(torch.equal(token, known) for known in one) for token in kept)
+
+
+def test_conditions_of_any_kind_become_one_tensor() -> None:
+    tokens = [torch.ones(2, 3), torch.cat([torch.ones(1, 3), torch.zeros(4, 3)])]
+    assert stack_conditions(tokens).tolist() == [[[1] * 3, [1] * 3], [[1] * 3, [0] * 3]]
+    assert stack_conditions([torch.ones(3), torch.zeros(3)]).shape == (2, 3)
+    assert stack_conditions([torch.tensor(4), torch.tensor(2)]).tolist() == [4, 2]
+
+
+def test_a_large_family_is_drawn_less_often_than_its_number_of_tasks(base, tasks) -> None:
+    family = [replace(task, family="one") for task in tasks[:4]]
+    made = data(base, [*family, *tasks[4:]], tasks_per_step=1)
+    conditions = {float(c[d, 0]): task for task, c in enumerate(made.conditions) for d in range(3)}
+    drawn = [conditions[float(made.rows(number)[1][0, 0])] for number in range(600)]
+    share = sum(task < 4 for task in drawn) / len(drawn)
+    # 4 tasks of weight 1/2 against 2 of weight 1.
+    assert share == pytest.approx(0.5, abs=0.07)
+
+
+def test_the_encoder_learns_which_descriptions_mean_one_task(tmp_path: Path) -> None:
+    names = ["snake_case", "camel_case", "double_number", "extract_email", "last_word", "max_number"]
+    for name in names:
+        shutil.copytree(REPO / "data" / "suite" / name, tmp_path / "suite" / name)
+    run = ContrastRun((str(tmp_path / "suite"),), tasks_per_step=4, rank=4, alpha=8)
+    out = tmp_path / "run"
+    assert train_encoder(run, FitConfig(12, learning_rate=2e-3, log_every=4, validate_every=12), out) == 12
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert log[2]["loss"] < log[0]["loss"] and log[-1]["seen_nearest"] > 0.5
+    adapter = load_encoder_adapter(out / "encoder")
+    texts = ["Convert to snake_case.", "Write with underscores."]
+    plain, fitted = TextEncoder().encode(texts), TextEncoder(adapter=adapter)
+    assert not torch.allclose(plain, fitted.encode(texts), atol=1e-3)
+    assert fitted.id != TextEncoder().id
+    # What is merged is what was trained.
+    encoder = TextEncoder()
+    with torch.no_grad(), encoder.attached(adapter):
+        torch.testing.assert_close(encoder.encode(texts), fitted.encode(texts), atol=1e-4, rtol=0)
+
+
+def test_an_encoder_adapter_that_cannot_serve_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(T2LError, match="holds no encoder adapter"):
+        load_encoder_adapter(tmp_path)
+    other = LoRASpec("some/encoder", 6, {"output.dense": (1536, 384)}, 2, 2).zeros()
+    with pytest.raises(T2LError, match="for the encoder some/encoder"):
+        TextEncoder(adapter=other)
+    for changes in ({"descriptions": 1}, {"tasks_per_step": 2}, {"temperature": 0}):
+        with pytest.raises(T2LError):
+            ContrastRun(("suite",), **changes)
+
+
+def test_training_begins_from_a_checkpoint_of_the_same_form(tmp_path: Path) -> None:
+    spec = LoRASpec("some/base", 2, {"mlp.up_proj": (8, 8)}, 2, 2)
+    torch.manual_seed(3)
+    pooled = T2L(T2LConfig(spec, 16, latent_size=16, head_size=8, shift="element"))
+    Generator(pooled).save(tmp_path / "start", dtype=torch.float32)
+    settings = {"latent_size": 16, "head_size": 8, "shift": "element"}
+    begun = T2L(T2LConfig(spec, 16, condition="tokens", **settings))
+    _begin_from(begun, str(tmp_path / "start"))
+    token = torch.randn(1, 1, 16)
+    made, expected = begun.eval()(token), pooled.eval()(token[:, 0] / token.norm() * 4)
+    # A new reader says nothing yet, so one token alone is its own mean.
+    torch.testing.assert_close(made.B["mlp.up_proj"], expected.B["mlp.up_proj"])
+    with pytest.raises(T2LError, match="another form"):
+        _begin_from(T2L(T2LConfig(spec, 16, "s", **settings)), str(tmp_path / "start"))
 
 
 def test_two_processes_share_the_batch_of_one(base, tasks) -> None:

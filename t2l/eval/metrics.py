@@ -4,7 +4,10 @@ Knows text alone."""
 from __future__ import annotations
 
 import re
-import string
+
+_OPENING = re.compile(r"(so,? )?(the )?(answer|output|result)( is|:)")
+# White space and the marks that end or enclose a sentence; not signs like - % $ #, which change a value.
+_MARKS = r"[\s.,;:!?\"'`*()\[\]\u2018\u2019\u201c\u201d]*"
 
 
 def strict(answer: str, right: str) -> bool:
@@ -13,16 +16,16 @@ def strict(answer: str, right: str) -> bool:
 
 
 def lenient(answer: str, right: str) -> bool:
-    """Equal without case, outer punctuation and "the answer is"; in the first line, where one line is right.
+    """Strictly equal, or the right text without case, after "the answer is" or within marks.
 
-    Punctuation inside stays: it is what some tasks are about.
+    Of several lines the first counts, where one line is right. Marks that the right text has itself must be
+    there: they are what some tasks are about.
     """
-    return _plain(answer, "\n" not in right.strip()) == _plain(right, False)
-
-
-def _plain(text: str, first_line: bool) -> str:
-    text = text.strip().lower()
-    if first_line:
-        text = text.split("\n")[0]
-    text = re.sub(r"^(so,? )?(the )?(answer|output|result)( is|:)\s*", "", text.strip())
-    return text.strip(string.punctuation + string.whitespace)
+    if strict(answer, right):
+        return True
+    answer, right = answer.strip().lower(), right.strip().lower()
+    if "\n" not in right:
+        answer = answer.partition("\n")[0]
+    opening = _OPENING.match(answer)
+    answer = answer[opening.end() :] if opening else answer
+    return re.fullmatch(_MARKS + re.escape(right) + _MARKS, answer) is not None

@@ -4,6 +4,7 @@ Knows tasks, networks and the base; not how steps are counted or saved."""
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +21,13 @@ from t2l.errors import T2LError
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRAWeights
-from t2l.tasks import Example, Task, pick, read_suite
+from t2l.packed import pack_linears
+from t2l.tasks import Example, Task, pick, read_suites
+from t2l.train.contrast import load_encoder_adapter
 from t2l.train.loop import FitConfig, fit
 
 IGNORED = -100
+_VALIDATED = 64
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,7 @@ class SFTConfig:
     examples_per_task: at most so many examples share a row, and `tokens_per_row` at most so many tokens,
         unless a single example is longer. max_tokens: longer examples are refused before training starts.
     l2: coefficient of the mean squares of the generated A and B, summed over modules (reference 1e-3).
-    condition_noise: against learning descriptions by heart: a row's condition lies at a random place between
-        two of its task's descriptions, plus normal noise of this size (a condition's numbers have mean square
-        1), scaled back to the length of a condition. 0 takes one description as it is.
+    condition_noise: against learning descriptions by heart, see `blur`; 0 takes one description as it is.
     """
 
     tasks_per_step: int = 16
@@ -190,7 +192,9 @@ def sft_loss(base: BaseModel, config: SFTConfig) -> Callable[[nn.Module, Step], 
 class SFTData:
     """Tokenised examples of many tasks and their conditions; `step(n)` is a function of the number n alone.
 
-    conditions: (tasks, descriptions, c), or (tasks, 1) adapter numbers for a network without input.
+    conditions: for every task (descriptions, c), or (descriptions, t, c) of tokens with zeros as padding, or
+    (1,) adapter number for a network without input. A task is drawn with the inverse square root of its
+    family's size, so that a function with forty parameter values does not crowd out one with two.
     Of each task's training examples the last tenth, at most 16, is kept out for validation (`reserved`).
     """
 
@@ -198,7 +202,7 @@ class SFTData:
         self,
         base: BaseModel,
         tasks: Sequence[Task],
-        conditions: Tensor,
+        conditions: Sequence[Tensor],
         config: SFTConfig,
         *,
         seed: int = 0,
@@ -214,7 +218,9 @@ class SFTData:
         for task in tasks:
             if not task.train:
                 raise T2LError(f"Task {task.name} has no training examples; remove it or add train.jsonl.")
-        self.base, self.tasks, self.conditions, self.config = base, list(tasks), conditions, config
+        self.base, self.tasks, self.conditions, self.config = base, list(tasks), list(conditions), config
+        sizes = Counter(task.family for task in tasks if task.family)
+        self._weights = [sizes.get(task.family, 1) ** -0.5 for task in tasks]
         self.seed, self.rank, self.world = seed, rank, world
         self._tokens: dict[tuple[int, int], Tokens] = {}
 
@@ -253,24 +259,50 @@ class SFTData:
     def rows(self, number: int) -> tuple[list[list[Tokens]], Tensor]:
         """Examples and condition of every row of step `number` that belongs to this process."""
         draw = random.Random(f"{self.seed}/{number}")
-        tasks = draw.sample(range(len(self.tasks)), self.config.tasks_per_step)
-        picks = [(task, draw.randrange(self.conditions.shape[1]), draw.random()) for task in tasks]
+        # Weighted and without repetition: the largest of u^(1/w) (Efraimidis and Spirakis, 2006).
+        keys = [draw.random() ** (1 / weight) for weight in self._weights]
+        tasks = sorted(range(len(keys)), key=keys.__getitem__)[-self.config.tasks_per_step :]
+        picks = [(task, draw.randrange(len(self.conditions[task])), draw.random()) for task in tasks]
         rows, conditions = [], []
         for task, description, key in picks[self.rank :: self.world]:
             own = random.Random(f"{self.seed}/{number}/{key}")
             rows.append(self.row(own, task))
-            condition = self.conditions[task, description]
+            condition = self.conditions[task][description]
             if self.config.condition_noise:
-                condition = self._blur(own, condition, self.conditions[task])
+                other = self.conditions[task][own.randrange(len(self.conditions[task]))]
+                condition = blur(condition, other, self.config.condition_noise, own)
             conditions.append(condition)
-        return rows, torch.stack(conditions)
+        return rows, stack_conditions(conditions)
 
-    def _blur(self, draw: random.Random, condition: Tensor, all_of_task: Tensor) -> Tensor:
-        """A place between `condition` and another description of the task, with noise, at the same length."""
-        other = all_of_task[draw.randrange(len(all_of_task))]
-        noise = torch.randn(condition.shape, generator=torch.Generator().manual_seed(draw.getrandbits(63)))
-        blurred = condition.lerp(other, draw.random()) + self.config.condition_noise * noise
+
+def blur(condition: Tensor, other: Tensor, noise: float, draw: random.Random) -> Tensor:
+    """A condition near two descriptions of one task, the same for the same `draw`; against learning by heart.
+
+    Pooled, (c,): a random place between both, plus normal noise of size `noise` (a condition's numbers have
+    mean square 1), scaled back to its length. Tokens, (t, c): in half of the draws those of both, one in ten
+    left out, plus noise relative to their mean that all share and half as much noise of their own.
+    """
+    generator = torch.Generator().manual_seed(draw.getrandbits(63))
+    if condition.dim() == 1:
+        blurred = condition.lerp(other, draw.random())
+        blurred = blurred + noise * torch.randn(condition.shape, generator=generator)
         return blurred * (condition.norm() / blurred.norm())
+    tokens = torch.cat([condition, other]) if draw.random() < 0.5 else condition
+    tokens = tokens[tokens.any(-1)]
+    kept = torch.rand(len(tokens), generator=generator) >= 0.1
+    kept[0] = True
+    tokens = tokens[kept]
+    shared = tokens.mean(0).square().mean().sqrt() * torch.randn(tokens.shape[-1], generator=generator)
+    own = tokens.square().mean().sqrt() * torch.randn(tokens.shape, generator=generator)
+    return tokens + noise * (shared + own / 2)
+
+
+def stack_conditions(conditions: Sequence[Tensor]) -> Tensor:
+    """One tensor for the network: (n, c), (n, t, c) with zeros as padding, or adapter numbers (n,)."""
+    if conditions[0].dim() < 2:
+        return torch.stack(list(conditions))
+    tokens = [condition[condition.any(-1)] for condition in conditions]
+    return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
 
 
 def reserved(task: Task) -> int:
@@ -285,7 +317,7 @@ def _common(a: list[int], b: list[int]) -> int:
 def validation(
     base: BaseModel, groups: dict[str, list[tuple[Tensor, list[Tokens]]]], rows_per_pass: int = 16
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """A function network -> mean answer loss of each group, a list of (condition (c,), examples)."""
+    """A function network -> mean answer loss of each group, a list of (condition, examples)."""
 
     def validate(network: nn.Module) -> dict[str, float]:
         means = {}
@@ -293,7 +325,7 @@ def validation(
             total = 0.0
             for start in range(0, len(entries), rows_per_pass):
                 part = entries[start : start + rows_per_pass]
-                condition = torch.stack([condition for condition, _ in part])
+                condition = stack_conditions([condition for condition, _ in part])
                 weights = network(condition.to(base.device))
                 with attached(base.model, weights):
                     losses, share = answer_losses(base.model, pack([tokens for _, tokens in part]).to(base))
@@ -308,16 +340,22 @@ def validation(
 class SFTRun:
     """What `train_sft` trains: the network's form and where its data come from.
 
+    tasks: folders of task suites. condition: "pooled" or "tokens", see `T2LConfig`.
+    encoder_adapter: folder of a fitted encoder, see `t2l.train.contrast`.
+    init: a checkpoint of the same form to begin from; where it reads pooled conditions, tokens may be added.
     descriptions: how many of each task's descriptions are trained on; the others are scored as unseen.
     val_tasks: names of tasks of split train that are kept out and scored as unseen tasks.
     open_license: only tasks whose data may be passed on freely.
     Raises T2LError where nothing would be trained on.
     """
 
-    tasks: str
+    tasks: tuple[str, ...]
     variant: str = "m"
+    condition: str = "pooled"
+    init: str = ""
     base: str = DEFAULT_BASE
     encoder: str = DEFAULT_ENCODER
+    encoder_adapter: str = ""
     targets: tuple[str, ...] = ("self_attn.q_proj", "self_attn.v_proj")
     rank: int = 8
     alpha: float = 16
@@ -347,7 +385,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     if base.device.type == "cpu":
         # The backward of fused attention is a slow path on CPU: 1.3 times the plain one's time.
         base.model.set_attn_implementation("eager")
-    suite = read_suite(run.tasks, split="train")
+        pack_linears(base.model)
+    suite = read_suites(run.tasks, split="train")
     held_out = pick(suite, run.val_tasks)
     tasks = [
         task
@@ -359,7 +398,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
             raise T2LError(
                 f"Task {task.name} has {len(task.descriptions)} descriptions, not {run.descriptions}."
             )
-    encoder = TextEncoder(run.encoder)
+    fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
+    encoder = TextEncoder(run.encoder, fitted)
     config = T2LConfig(
         base.spec(run.targets, run.rank, run.alpha),
         encoder.size,
@@ -367,25 +407,30 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         run.latent_size,
         run.head_size,
         run.share,
+        condition=run.condition,
         shift="element",
         scale="scalar",
     )
     torch.manual_seed(fitting.seed)
     network = T2L(config).initialise("zero", fitting.seed)
+    if run.init:
+        _begin_from(network, run.init)
 
     def embed(task: Task) -> Tensor:
-        return encoder.encode_cached([Condition(text).text for text in task.descriptions])
+        texts = [Condition(text).text for text in task.descriptions]
+        return encoder.encode_cached(texts, tokens=run.condition == "tokens")
 
     conditions = [embed(task) for task in tasks]
-    trained = torch.stack([c[: run.descriptions] for c in conditions])
+    trained = [c[: run.descriptions] for c in conditions]
     share = (accelerator.process_index, accelerator.num_processes)
     data = SFTData(base, tasks, trained, sft, seed=fitting.seed, share=share)
 
     def last(task: Task) -> list[Tokens]:
         return [tokenise(base, example) for example in task.train[len(task.train) - reserved(task) :]]
 
-    # Every fourth task tells enough, at a quarter of the time.
-    some = [(c, last(task)) for c, task in list(zip(conditions, tasks, strict=True))[::4] if reserved(task)]
+    # An even choice, some 64 of them, tells enough in a short time.
+    pairs = list(zip(conditions, tasks, strict=True))
+    some = [(c, last(task)) for c, task in pairs[:: -(-len(pairs) // _VALIDATED)] if reserved(task)]
     groups = {"seen": [(c[0], tokens) for c, tokens in some]}
     groups["unseen_descriptions"] = [(d, tokens) for c, tokens in some for d in c[run.descriptions :][:1]]
     groups["unseen_tasks"] = [
@@ -399,7 +444,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     def export(trained_network: nn.Module, step: int) -> None:
         assert isinstance(trained_network, T2L)
         training = {**facts, "tasks": [task.name for task in tasks], "steps_done": step}
-        generator = Generator(trained_network, run.encoder, base.weights_id, training)
+        generator = Generator(trained_network, run.encoder, base.weights_id, training, encoder_adapter=fitted)
         generator.save(folder / "generator")
 
     return fit(
@@ -413,3 +458,16 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         export=export,
         accelerator=accelerator,
     )
+
+
+def _begin_from(network: T2L, checkpoint: str) -> None:
+    """Copies a checkpoint's weights; raises T2LError where they do not fit."""
+    state = Generator.load(checkpoint).network.state_dict()
+    wanted = network.state_dict()
+    lacking = {key for key in wanted.keys() - state.keys() if not key.startswith("reader.")}
+    if lacking or state.keys() - wanted.keys() or any(wanted[k].shape != state[k].shape for k in state):
+        raise T2LError(
+            f"The checkpoint {checkpoint} has another form than this run; give the same variant, sizes, rank "
+            "and targets, or train without init."
+        )
+    network.load_state_dict(state, strict=False)

@@ -1,0 +1,101 @@
+"""Frozen Linears on a CPU, in the memory layout that oneDNN multiplies fastest; the same numbers, sooner.
+Knows Linear modules; not what model they belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# oneDNN chooses a layout for about so many rows; it serves other numbers of rows too.
+_ROWS = 2
+# Packing doubles the memory of the Linears; this much must stay free beside them.
+_SPARE_BYTES = 2**30
+
+
+def pack_linears(model: nn.Module) -> int:
+    """Lets every frozen Linear of `model` on the CPU multiply from a packed copy; returns how many do.
+
+    The weights stay where they are, and a module whose weight has changed since uses the weight itself.
+    Where memory is short, or this build of torch lacks oneDNN's kernels, nothing happens. Gradients flow to
+    the input alone. Measured on two cores of an AMD EPYC: 2 rows through (576 -> 1536) take 97 instead of
+    315 µs in float32, 42 instead of 107 in bfloat16.
+    """
+    linears = [m for m in model.modules() if type(m) is nn.Linear and _fits(m)]
+    chosen = [m for m in linears if not isinstance(m.forward, _Packed)]
+    size = sum(m.weight.numel() * m.weight.element_size() for m in chosen)
+    if not chosen:
+        return len(linears)
+    if not _available() or psutil.virtual_memory().available < size + _SPARE_BYTES:
+        return 0
+    for module in chosen:
+        module.forward = _Packed(module)  # type: ignore[assignment]
+    return len(linears)
+
+
+def _fits(module: nn.Linear) -> bool:
+    weight = module.weight
+    frozen = not any(p.requires_grad for p in module.parameters(recurse=False))
+    return weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16) and frozen
+
+
+def _available() -> bool:
+    """Whether this torch has the kernels (they are torch.compile's own) and they give the right numbers."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    try:
+        x, weight = torch.arange(6.0).view(1, 2, 3), torch.arange(12.0).view(4, 3)
+        return torch.equal(_multiply(x, _reorder(weight), None), F.linear(x, weight))
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return False
+
+
+def _reorder(weight: Tensor) -> Tensor:
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _ROWS)
+
+
+def _multiply(x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+
+
+class _Packed:
+    """The forward of one module: x (..., i) -> (..., o)."""
+
+    def __init__(self, module: nn.Linear) -> None:
+        self._module, self._version = module, module.weight._version
+        self._weight, self._pointer = module.weight, module.weight.data_ptr()
+        self.packed = _reorder(module.weight)
+        self._transposed: Tensor | None = None
+
+    def __call__(self, input: Tensor) -> Tensor:
+        x, weight, bias = input, self._module.weight, self._module.bias
+        changed = weight is not self._weight or weight._version != self._version
+        if changed or weight.data_ptr() != self._pointer or x.dtype != weight.dtype or not x.numel():
+            return F.linear(x, weight, bias)
+        if torch.is_grad_enabled() and x.requires_grad:
+            return _Differentiable.apply(x, self)  # type: ignore[no-any-return]
+        return _multiply(x, self.packed, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _multiply(x, self.packed, self._module.bias)
+
+    def backward(self, gradient: Tensor) -> Tensor:
+        if self._transposed is None:
+            self._transposed = _reorder(self._weight.t().contiguous())
+        return _multiply(gradient.contiguous(), self._transposed, None)
+
+
+class _Differentiable(torch.autograd.Function):
+    """x -> x Wᵀ + b with W constant."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, packed: _Packed) -> Tensor:
+        ctx.packed = packed
+        return packed.forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.packed.backward(gradients[0]), None

@@ -1,0 +1,69 @@
+"""Packed Linears: the same numbers and gradients, and the weight itself wherever it has changed."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from t2l.packed import _Packed, pack_linears
+
+
+def layers(dtype: torch.dtype = torch.float32) -> nn.Sequential:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(24, 40), nn.SiLU(), nn.Linear(40, 8, bias=False))
+    return model.to(dtype).requires_grad_(False)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 300])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_outputs_are_those_of_the_plain_module(rows: int, dtype: torch.dtype, tolerance: float) -> None:
+    plain, packed = layers(dtype), layers(dtype)
+    assert pack_linears(packed) == 2
+    assert all(isinstance(packed[index].forward, _Packed) for index in (0, 2))
+    x = torch.randn(rows, 3, 24).to(dtype)
+    torch.testing.assert_close(packed(x), plain(x), atol=tolerance, rtol=tolerance)
+    # Not contiguous, as attention's output may be.
+    x = x.transpose(0, 1)
+    torch.testing.assert_close(packed(x), plain(x), atol=tolerance, rtol=tolerance)
+    assert packed(x[:0]).shape == (0, rows, 8)
+
+
+def test_gradients_of_the_input_are_those_of_the_plain_module() -> None:
+    plain, packed = layers(), layers()
+    pack_linears(packed)
+    x = torch.randn(2, 5, 24)
+    first, second = x.clone().requires_grad_(), x.clone().requires_grad_()
+    plain(first).pow(2).sum().backward()
+    packed(second).pow(2).sum().backward()
+    torch.testing.assert_close(second.grad, first.grad, atol=1e-5, rtol=1e-5)
+
+
+def test_a_weight_that_changes_is_used_as_it_is_now() -> None:
+    model, x = layers(), torch.randn(4, 24)
+    pack_linears(model)
+    before = model(x)
+    with torch.no_grad():
+        model[0].weight.mul_(2)
+    assert not torch.allclose(model(x), before)
+    model[2].weight = nn.Parameter(torch.zeros(8, 40))
+    assert not model(x).any()
+    model.to(torch.bfloat16)
+    assert model(x.to(torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_what_learns_or_does_not_fit_into_memory_stays_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pack_linears(layers().requires_grad_(True)) == 0
+    scarce = psutil.virtual_memory()._replace(available=2**20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: scarce)
+    model = layers()
+    assert pack_linears(model) == 0
+    assert not isinstance(model[0].forward, _Packed)
+
+
+def test_packing_twice_is_packing_once() -> None:
+    model = layers()
+    pack_linears(model)
+    forward = model[0].forward
+    assert pack_linears(model) == 2 and model[0].forward is forward
