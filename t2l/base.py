@@ -159,6 +159,25 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def read_config(name: str) -> Any:
+    """The transformers configuration of a base, by Hub id or local folder, without its weights.
+
+    Raises T2LError naming what cannot be found or read.
+    """
+    from transformers import AutoConfig
+
+    gguf = embedded_gguf() if name == DEFAULT_BASE else None
+    source = str(converted(gguf, _stderr)) if gguf else name
+    try:
+        return AutoConfig.from_pretrained(source)
+    except (OSError, ValueError, KeyError) as err:
+        reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:300]
+        raise T2LError(
+            f"The configuration of the base model {name!r} cannot be read ({reason}); check the name, the "
+            "network and your access to it, or give a folder that holds its config.json."
+        ) from err
+
+
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

@@ -1,4 +1,4 @@
-"""The command line: t2l (= python -m t2l) generate | compare | train | eval | report | doctor.
+"""The command line: t2l (= python -m t2l) generate | compare | train | eval | export | lint | ...
 Knows argparse and the studio; decides nothing itself."""
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from t2l.errors import T2LError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status: 0, 2 for what the user can fix, 130 after Ctrl-C."""
+    """Runs one command and returns its exit status.
+
+    0, 1 where `lint` finds something, 2 for what the user can fix, 130 after Ctrl-C.
+    """
     args = _parser().parse_args(argv)
     try:
         # A description may hold characters that this terminal cannot show; they must not end the program.
@@ -35,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     if args.json:
         print(json.dumps(result, ensure_ascii=False))
-    return 0
+    return 1 if result.get("findings") else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("prompts", nargs="+", metavar="prompt")
     compare.add_argument("--max-new-tokens", type=int, default=64)
     compare.add_argument("--temperature", type=float, default=0.0, help="0 is greedy")
+    compare.add_argument("--top-p", type=float, default=1.0, help="1 keeps every token")
+    compare.add_argument("--top-k", type=int, default=0, help="0 keeps every token")
+    compare.add_argument("--repetition-penalty", type=float, default=1.0, help="1 is none")
+    compare.add_argument("--stop", action="append", default=[], help="ends an answer; may be repeated")
     compare.add_argument("--seed", type=int, default=0)
+    compare.add_argument("--strength", type=float, default=1.0, help="of the adapter; 0 is the base")
     compare.set_defaults(run=_compare)
 
     train = commands.add_parser("train", help="train a hypernetwork").add_subparsers(
@@ -114,6 +122,59 @@ def _parser() -> argparse.ArgumentParser:
         help="put the tables between the marks in these files",
     )
     report.set_defaults(run=_report)
+
+    importing = commands.add_parser(
+        "import", parents=[common], help="convert a published checkpoint (hypermod.pt) to our own layout"
+    )
+    importing.add_argument("source", help="its folder, or the Hub id of its repository")
+    importing.add_argument("--out", required=True, help="folder to write")
+    importing.add_argument("--subfolder", default="", help="where in the source the files lie")
+    importing.add_argument(
+        "--order",
+        type=_names,
+        help="modules of the module embedding's rows, separated by commas (default: the order of the heads)",
+    )
+    importing.set_defaults(run=_import)
+
+    export = commands.add_parser(
+        "export", parents=[common], help="an adapter as a GGUF for llama.cpp, or merged into its base"
+    )
+    export.add_argument("folder", help="folder of the adapter")
+    export.add_argument("--to", required=True, choices=["gguf", "merged"])
+    export.add_argument("--out", required=True, help="file (gguf) or folder (merged) to write; a new one")
+    export.add_argument("--base", help="Hub id or folder of the base (default: the one the adapter names)")
+    export.set_defaults(run=_export)
+
+    lint = commands.add_parser(
+        "lint", parents=[common], help="what keeps vLLM from serving an adapter; status 1 where there is any"
+    )
+    lint.add_argument("folder", help="folder of the adapter")
+    lint.set_defaults(run=_lint)
+
+    push = commands.add_parser(
+        "push",
+        parents=[common],
+        help="publish an adapter's folder on the Hub (sign-in: HF_TOKEN or `hf auth login`)",
+    )
+    push.add_argument("folder")
+    push.add_argument("repo", help="namespace/name")
+    visibility = push.add_mutually_exclusive_group()
+    visibility.add_argument("--private", action="store_true", default=True, help="the default")
+    visibility.add_argument("--public", dest="private", action="store_false")
+    push.add_argument(
+        "--mode", default="new", help="new, update (a new commit), or pr (a pull request); default new"
+    )
+    push.add_argument("--title", help="of the card; default the description")
+    push.add_argument("--notes", default="", help="plain text for the card")
+    push.add_argument("--license", default="", help="only for a base whose licence is not known here")
+    push.add_argument("--dry-run", action="store_true", help="show the card and what would be uploaded")
+    push.set_defaults(run=_push)
+
+    pull = commands.add_parser("pull", parents=[common], help="fetch an adapter from the Hub as a folder")
+    pull.add_argument("repo", help="namespace/name")
+    pull.add_argument("--revision", help="commit, branch or refs/pr/N; default the newest")
+    pull.add_argument("--out", required=True, help="folder to write; an adapter that is there is replaced")
+    pull.set_defaults(run=_pull)
 
     doctor = commands.add_parser(
         "doctor", parents=[common], help="what is installed and what would be downloaded"
@@ -237,13 +298,21 @@ def _generate(args: argparse.Namespace) -> dict[str, Any]:
 def _compare(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.engine import Decoding
 
-    decoding = Decoding(args.max_new_tokens, args.temperature, seed=args.seed)
+    decoding = Decoding(
+        args.max_new_tokens,
+        args.temperature,
+        args.top_p,
+        args.top_k,
+        args.repetition_penalty,
+        args.seed,
+        tuple(args.stop),
+    )
     studio = _studio(args)
     made = studio.describe(args.description)
     print(f"Adapter {made.adapter.id}: {made.adapter.condition}")
     results = []
     for prompt in args.prompts:
-        *_, (base, adapted) = studio.compare(prompt, [made.adapter.weights], decoding)
+        *_, (base, adapted) = studio.compare(prompt, [made.adapter.weights], decoding, [args.strength])
         results.append({"prompt": prompt, "base": base, "adapted": adapted})
         print(f"\nPrompt:  {prompt}\nBase:    {base}\nAdapted: {adapted}", flush=True)
     return {"id": made.adapter.id, "results": results}
@@ -253,7 +322,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import BaseModel, quiet
     from t2l.eval.report import lines, summarize
     from t2l.eval.run import evaluate
-    from t2l.generator import Generator
+    from t2l.official import load_generator
     from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
     from t2l.tasks import pick, read_suites
 
@@ -262,7 +331,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     if args.names:
         suite = pick(suite, args.names)
     tasks = [task for task in suite.values() if args.benchmarks or not task.benchmark]
-    generator = Generator.load(find_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT))
+    generator = load_generator(find_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT))
     base = BaseModel.load(generator.spec.base_model, dtype=args.dtype, device=args.device)
     rows = evaluate(tasks, args.methods, base, generator, args.out, limit=args.limit)
     report = summarize([], rows) if args.split == "train" else summarize(rows)
@@ -289,6 +358,81 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
         except (OSError, UnicodeDecodeError) as err:
             raise T2LError(f"{name} cannot be filled ({err}); give a text file with marks.") from err
     return report
+
+
+def _import(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.official import convert
+
+    made = convert(args.source, args.out, subfolder=args.subfolder, order=args.order)
+    order, known_from = made.training["module_order"], made.training["module_order_from"]
+    print(f"{args.out}: {made.network.config.variant.upper()} for {made.spec.base_model}")
+    print(f"Module order {', '.join(order)} (from: {known_from})")
+    return {"path": args.out, "id": made.id, "module_order": order, "module_order_from": known_from}
+
+
+def _export(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.adapter import Adapter
+    from t2l.base import BaseModel, quiet, read_config
+    from t2l.export import to_gguf, to_merged
+
+    quiet()
+    adapter = Adapter.load(args.folder)
+    name = args.base or adapter.spec.base_model
+    config = read_config(name)
+    if args.to == "gguf":
+        size = to_gguf(adapter, args.out, config)
+    else:
+        # As it is stored: a merged model is neither larger nor coarser than its base.
+        stored = str(config.get_text_config().dtype or "float32").removeprefix("torch.")
+        size = to_merged(adapter, BaseModel.load(name, dtype=stored, device="cpu"), args.out)
+    print(f"{args.out}: {args.to}, {size / 1e6:.1f} MB")
+    return {"path": args.out, "to": args.to, "bytes": size}
+
+
+def _lint(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.export import lint
+
+    findings = lint(args.folder)
+    print("\n".join(findings) or f"{args.folder}: nothing that vLLM would refuse")
+    return {"findings": findings}
+
+
+def _push(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.adapter import CARD, Adapter
+    from t2l.card import Told
+    from t2l.hub import publish, repo_files, stored_token
+
+    adapter = Adapter.load(args.folder)
+    if args.dry_run:
+        files = repo_files(adapter, args.repo, Told(args.title or "", args.notes, args.license))
+        sizes = {name: len(data) for name, data in files.items()}
+        print(files[CARD].decode())
+        for name, size in sizes.items():
+            print(f"{size:>12,} {name}")
+        return {"repo": args.repo, "files": sizes}
+    made = publish(
+        adapter,
+        args.repo,
+        stored_token(),
+        private=args.private,
+        mode=args.mode,
+        title=args.title,
+        notes=args.notes,
+        license=args.license,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    kind = "private" if made.private else "public"
+    print(f"{made.pull_request_url or made.url} ({kind}, commit {made.commit})")
+    return dataclasses.asdict(made)
+
+
+def _pull(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.hub import pull, stored_token
+
+    adapter = pull(args.repo, revision=args.revision, token=stored_token())
+    size = adapter.save(args.out)
+    print(f"{args.out}: {args.repo}, an adapter of {adapter.spec.base_model}, {size / 1e6:.1f} MB")
+    return {"id": adapter.id, "path": args.out, "bytes": size, "base_model": adapter.spec.base_model}
 
 
 def _doctor(args: argparse.Namespace) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from t2l.attach import attached, merge, spec_for
 from t2l.errors import T2LError
 from t2l.files import cache_folder, complete_or_absent, sha256
 from t2l.lora import LoRASpec, LoRAWeights
+from t2l.packed import pack_linears
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -30,6 +32,7 @@ class _Known:
     template: str = "{}"
     full_stop: bool = True
     max_tokens: int = 512
+    dtype: torch.dtype = torch.float32
     embedded: str = ""
     sha256: str = ""
 
@@ -47,8 +50,11 @@ _KNOWN = {
         "Instruct: Retrieve semantically similar text.\nQuery: {}",
         full_stop=False,
         max_tokens=8192,
+        dtype=torch.bfloat16,
     ),
 }
+# A base LLM as its own encoder, as the published code uses it: no chat template.
+_LANGUAGE_MODEL = _Known("last", max_tokens=8192, dtype=torch.bfloat16)
 
 
 def add_full_stop(text: str) -> str:
@@ -73,28 +79,40 @@ class TextEncoder:
     """Texts -> (n, d) float32 vectors of norm sqrt(d), on the CPU.
 
     name: the embedded all-MiniLM-L6-v2, or any sentence-transformers model with transformers weights, by Hub
-    id or local folder. adapter: a LoRA on its layers, see `t2l.train.contrast`. `id` names the weights in
-    use. Raises T2LError for what cannot be loaded.
+    id or local folder. adapter: a LoRA on its layers, see `t2l.train.contrast`. language_model: the name is
+    that of a causal LM, whose state of the last token is the embedding. `id` names the weights in use.
+    Raises T2LError for what cannot be loaded.
     Source: the normalisation is that of arXiv 2506.06105's code.
     """
 
-    def __init__(self, name: str = DEFAULT_ENCODER, adapter: LoRAWeights | None = None) -> None:
+    def __init__(
+        self,
+        name: str = DEFAULT_ENCODER,
+        adapter: LoRAWeights | None = None,
+        *,
+        language_model: bool = False,
+    ) -> None:
         from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
 
         self.name = name
         folder = embedded_folder(name)
-        known = _KNOWN.get(name)
+        known = _LANGUAGE_MODEL if language_model else _KNOWN.get(name)
         source = str(folder or name)
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(source)
-            self._model: Any = AutoModel.from_pretrained(source, dtype=torch.float32).eval()
+            dtype = known.dtype if known else torch.float32
+            self._model: Any = AutoModel.from_pretrained(source, dtype=dtype).eval()
         # RuntimeError: weights of other shapes than the configuration says.
         except (OSError, ValueError, RuntimeError, SafetensorError) as err:
             raise T2LError(
                 f"The text encoder {name!r} cannot be loaded ({_first_line(err)}); check the name and the "
                 f"network, or use {DEFAULT_ENCODER}."
             ) from err
+        # With padding on the left a causal model's states would depend on the other texts of the batch.
+        self._tokenizer.padding_side = "right"
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model.requires_grad_(False)
         self._known = known or _read_known(source)
         self.size = int(self._model.config.hidden_size)
@@ -111,6 +129,7 @@ class TextEncoder:
             merge(self._model, adapter)
             state = sorted(adapter_state(adapter).items())
             self.id += "+" + hashlib.sha256(b"".join(t.numpy().tobytes() for _, t in state)).hexdigest()[:12]
+        pack_linears(self._model)
 
     def spec(self, targets: Sequence[str], rank: int, alpha: float) -> LoRASpec:
         """The LoRASpec of this encoder for the given modules of its layers."""
@@ -182,6 +201,30 @@ class TextEncoder:
         if not text.strip():
             raise T2LError("The description is empty; say in a sentence what the adapter should do.")
         return self._known.template.format(add_full_stop(text) if self._known.full_stop else text.strip())
+
+
+class TaskTable:
+    """Names of tasks -> rows of the identity: the encoder of a network that reads no text."""
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self.tasks = tuple(tasks)
+        self.size = len(self.tasks)
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """(n, size) of zeros and ones, for task names or numbers from 0; T2LError for any other text."""
+        rows = [self._row(text.strip()) for text in texts]
+        return torch.eye(self.size)[rows]
+
+    def _row(self, text: str) -> int:
+        if text in self.tasks:
+            return self.tasks.index(text)
+        if re.fullmatch("[0-9]{1,9}", text) and int(text) < self.size:
+            return int(text)
+        names = ", ".join(self.tasks[:5]) + (", ..." if self.size > 5 else "")
+        raise T2LError(
+            f"This checkpoint reads no descriptions, so {text[:40]!r} cannot serve; give one of the "
+            f"{self.size} tasks that it was trained on ({names}), or its number from 0 to {self.size - 1}."
+        )
 
 
 def adapter_state(adapter: LoRAWeights) -> dict[str, Tensor]:

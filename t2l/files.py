@@ -62,6 +62,28 @@ def complete_or_absent(folder: str | Path, replaces: Collection[str] = ()) -> It
         ) from err
 
 
+@contextmanager
+def complete_file(file: str | Path) -> Iterator[Path]:
+    """A path to write at, which becomes `file` when the block ends without an error.
+
+    Raises T2LError where `file` exists, or the disk refuses (full, no rights).
+    """
+    target = Path(file)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
+            work = Path(temporary) / target.name
+            if target.exists():
+                raise T2LError(f"{target} exists and would be lost; choose another name, or remove it.")
+            yield work
+            os.rename(work, target)
+    except OSError as err:
+        reason = err.strerror or err
+        raise T2LError(
+            f"{target} cannot be written ({reason}); free some space or choose another place."
+        ) from err
+
+
 def sha256(*files: Path) -> str:
     """sha256 over files, one after another; each version of them is read once in a process."""
     return _sha256(tuple((str(file), os.stat(file).st_mtime_ns) for file in files))

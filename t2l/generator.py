@@ -16,16 +16,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from t2l.encoder import DEFAULT_ENCODER, TextEncoder, adapter_from, adapter_state
+from t2l.encoder import DEFAULT_ENCODER, TaskTable, TextEncoder, adapter_from, adapter_state
 from t2l.errors import T2LError
 from t2l.files import complete_or_absent
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec, LoRAWeights
+from t2l.packed import pack_linears
 
 FORMAT_VERSION = 1
 MAX_DESCRIPTION = 2000
 # No shape in a checkpoint bounds the adapters of a network that shares its layers; this does.
-_MOST_PARAMETERS = 10**9
+MOST_PARAMETERS = 10**9
 _CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
 
 
@@ -66,7 +67,8 @@ class Condition:
 class Generator:
     """A hypernetwork with the encoder that feeds it and the base that it was trained for.
 
-    network: built by `T2LConfig`. encoder_name: a TextEncoder's name; it is loaded at the first use.
+    network: built by `T2LConfig`. encoder_name: a TextEncoder's name, which may be that of the base; it is
+    loaded at the first use. tasks: the names that stand in the place of texts, if the network reads none.
     encoder_adapter: a LoRA that the encoder runs with, if it was fitted to task descriptions.
     base_weights_id: the base weights of the training. training: facts for the card, plain JSON.
     """
@@ -77,7 +79,8 @@ class Generator:
     training: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     encoder_adapter: LoRAWeights | None = None
-    _encoder: TextEncoder | None = None
+    tasks: tuple[str, ...] = ()
+    _encoder: TextEncoder | TaskTable | None = None
     _id: str = ""
 
     @property
@@ -86,9 +89,14 @@ class Generator:
         return self.network.config.spec
 
     @property
-    def encoder(self) -> TextEncoder:
+    def encoder(self) -> TextEncoder | TaskTable:
         if self._encoder is None:
-            encoder = TextEncoder(self.encoder_name, self.encoder_adapter)
+            own = self.encoder_name == self.spec.base_model
+            encoder = (
+                TaskTable(self.tasks)
+                if self.tasks
+                else TextEncoder(self.encoder_name, self.encoder_adapter, language_model=own)
+            )
             if encoder.size != self.network.config.condition_size:
                 raise T2LError(
                     f"The encoder {self.encoder_name} gives {encoder.size} numbers, but this checkpoint "
@@ -117,8 +125,11 @@ class Generator:
         if isinstance(conditions, str | Condition) or not conditions:
             raise T2LError("generate takes a list of conditions, one for each adapter.")
         texts = [(c if isinstance(c, Condition) else Condition(c)).text for c in conditions]
-        tokens = self.network.config.condition == "tokens"
-        condition = self.encoder.encode_tokens(texts) if tokens else self.encoder.encode(texts)
+        tokens, encoder = self.network.config.condition == "tokens", self.encoder
+        if tokens and isinstance(encoder, TextEncoder):
+            condition = encoder.encode_tokens(texts)
+        else:
+            condition = encoder.encode(texts)
         return self.network.eval()(condition).check_finite()
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
@@ -154,6 +165,7 @@ class Generator:
             "encoder": self.encoder_name,
             "encoder_adapter": None if fitted is None else fitted.spec.to_json(),
             "network": self.network.config.to_json(),
+            **({"tasks": list(self.tasks)} if self.tasks else {}),
         }
 
     @classmethod
@@ -165,8 +177,11 @@ class Generator:
         try:
             settings = T2LConfig.from_json(config["network"])
             encoder, weights_id = str(config["encoder"]), str(config["base_weights_id"])
-            if settings.spec.n_parameters > _MOST_PARAMETERS:
-                raise T2LError(f"adapters of more than {_MOST_PARAMETERS:,} numbers are not made here.")
+            tasks = tuple(str(name) for name in config.get("tasks", ()))
+            if tasks and (len(tasks), "pooled") != (settings.condition_size, settings.condition):
+                raise T2LError(f"{len(tasks)} tasks do not fit a condition of {settings.condition_size}.")
+            if settings.spec.n_parameters > MOST_PARAMETERS:
+                raise T2LError(f"adapters of more than {MOST_PARAMETERS:,} numbers are not made here.")
             # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
             fitted = config.get("encoder_adapter")
             with torch.device("meta"):
@@ -184,6 +199,7 @@ class Generator:
         state = _read_weights(folder / _WEIGHTS, wanted)
         network.load_state_dict({key: state[key] for key in network.state_dict()}, assign=True)
         network.requires_grad_(False).eval()
+        pack_linears(network)
         training = config.get("training")
         return cls(
             network,
@@ -192,6 +208,7 @@ class Generator:
             training if isinstance(training, dict) else {},
             folder.resolve().name,
             adapter_from(adapter.spec, state) if adapter else None,
+            tasks,
         )
 
 

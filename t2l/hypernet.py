@@ -374,6 +374,8 @@ class _Numbers(nn.Module):
 
 def _head(head: nn.Linear, h: Tensor, groups: int, size: int) -> Tensor:
     """The first `size` of each group's rows of a Linear: (..., groups·size)."""
+    if groups * size == head.out_features:
+        return head(h)
     weight = head.weight.view(groups, -1, head.in_features)[:, :size].flatten(0, 1)
     bias = None if head.bias is None else head.bias.view(groups, -1)[:, :size].flatten()
     return F.linear(h, weight, bias)

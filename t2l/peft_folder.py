@@ -84,7 +84,7 @@ def read_peft(folder: Path) -> tuple[LoRAWeights, str]:
     from safetensors.torch import load
 
     config = read_json(folder, CONFIG)
-    _refuse_unserved(config)
+    refuse_unserved(config)
     # Read once: what is hashed is what is used, whoever writes there meanwhile.
     data = read_bytes(folder, WEIGHTS)
     state = _plain(load(data))
@@ -151,7 +151,7 @@ def _missing(folder: Path, name: str) -> str:
     return f"it lacks {name}; give a folder made here or by PEFT."
 
 
-def _refuse_unserved(config: Mapping[str, Any]) -> None:
+def refuse_unserved(config: Mapping[str, Any]) -> None:
     """Raises T2LError for a configuration that means more than a plain LoRA."""
     kind = config.get("peft_type")
     if kind is None and ("model_type" in config or "architectures" in config):

@@ -20,7 +20,10 @@ from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
 from t2l.engine import Decoding, Engine
 from t2l.errors import T2LError
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
+from t2l.hub import Published, publish, pull
 from t2l.lora import LoRAWeights, stack
+from t2l.official import WEIGHTS as PUBLISHED
+from t2l.official import load_generator
 from t2l.shelf import Entry, Shelf
 
 __all__ = ["MAX_DESCRIPTION", "MAX_PROMPT", "Made", "Studio", "T2LError"]
@@ -67,7 +70,7 @@ class Studio:
         with self._lock:
             if self._generator is None:
                 quiet()
-                self._generator = Generator.load(find_checkpoint(self.checkpoint))
+                self._generator = load_generator(find_checkpoint(self.checkpoint))
             return self._generator
 
     @property
@@ -127,6 +130,16 @@ class Studio:
         """Puts a copy of an adapter's folder, made here or by PEFT, on the shelf."""
         return self.shelf.open_folder(folder)
 
+    def publish(self, id: str, repo_id: str, token: str | None, **options: Any) -> Published:
+        """Puts an adapter of the shelf on the Hub; options and errors as `t2l.hub.publish`."""
+        return publish(self.adapter(id), repo_id, token, **options)
+
+    def pull(self, repo_id: str, *, revision: str | None = None, token: str | None = None) -> Entry:
+        """Puts an adapter of the Hub on the shelf; errors as `t2l.hub.pull`, and for one of another base."""
+        adapter = pull(repo_id, revision=revision, token=token)
+        adapter.check_fits(self.generator.spec)
+        return self.shelf.add(adapter)
+
     def rename(self, id: str, name: str) -> Entry:
         """Gives an adapter of the shelf another name of at most 80 characters."""
         return self.shelf.rename(id, name)
@@ -169,18 +182,20 @@ def checkpoints_folder() -> Path:
 
 def checkpoint_names() -> list[str]:
     """Names of the checkpoints at hand, sorted."""
-    return sorted(file.parent.name for file in checkpoints_folder().glob("*/config.json"))
+    return sorted(
+        {f.parent.name for n in ("config.json", PUBLISHED) for f in checkpoints_folder().glob(f"*/{n}")}
+    )
 
 
 def find_checkpoint(name: str) -> Path:
     """The folder of a checkpoint, given as a path or as a name; raises T2LError listing what there is."""
     named = checkpoints_folder() / name
     for folder in (Path(name), named):
-        if (folder / "config.json").is_file():
+        if (folder / "config.json").is_file() or (folder / PUBLISHED).is_file():
             return folder
     raise T2LError(
         f"There is no checkpoint {name!r}; choose {', '.join(checkpoint_names()) or 'a folder'} "
-        "or give a folder made by `t2l train`."
+        "or give a folder made by `t2l train`, or a published one."
     )
 
 

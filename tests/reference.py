@@ -1,115 +1,194 @@
-"""The reference's file format read for tests: its checkpoints as our networks, key by key.
-
-A stand-in until the importer of published checkpoints is there; it serves the recorded fixtures alone.
-"""
+"""The published format for tests: networks as its files, and its arithmetic written down a second time."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 import yaml
+from torch import Tensor
 
-from t2l.hypernet import T2L, T2LConfig
-from t2l.lora import LoRASpec
+from t2l.hypernet import T2L
+from t2l.official import MODULES, load_official, official_key, shapes
+
+VARIANTS = {"l": (False, False), "m": (True, False), "s": (True, True), "rankwise": (False, True)}
 
 
 def read_checkpoint(folder: Path, head_factor: float = 1.0) -> T2L:
-    """A recorded hypermod.pt as a T2L with the same weights, strict about every key."""
-    state = torch.load(folder / "hypermod.pt", weights_only=True)
-    adapter = json.loads((folder / "adapter_config.json").read_text())
-    args = yaml.safe_load((folder / "args.yaml").read_text())
-    # The module order is that of the heads; the other files may disagree.
-    order = [key.split(".")[1] for key in state if key.startswith("heads.") and key.endswith(".weight")]
-    sizes = {
-        name: (state[f"AB_offset.A.{name}"].shape[2], state[f"AB_offset.B.{name}"].shape[1]) for name in order
-    }
-    n_layers, rank, _ = state[f"AB_offset.A.{order[0]}"].shape
-    spec = LoRASpec(
-        adapter["base_model_name_or_path"],
-        n_layers,
-        {f"self_attn.{name}": sizes[name] for name in order},
-        rank,
-        adapter["lora_alpha"],
-        adapter["use_rslora"],
-    )
-    shared, rankwise = args["shared_AB_head"], args["autoreg_gen"]
-    recon = args["training_task"] == "recon"
-    z_score = recon and args["factorized"] and args["pred_z_score"]
-    delta_w = recon and not args["factorized"]
-    config = T2LConfig(
-        spec,
-        state["task_encoder.mlp.0.weight"].shape[1],
-        {(False, False): "l", (True, False): "m", (True, True): "s", (False, True): "rankwise"}[
-            shared, rankwise
-        ],
-        args["hypernet_latent_size"],
-        args["head_in_size"],
-        positions="learned" if not rankwise or args["learnable_pos_emb"] else "rotary",
-        head_bias=f"heads.{order[0]}.bias" in state,
-        shift="element" if z_score else "none",
-        scale="element" if z_score else "scalar" if delta_w else "none",
-    )
-    network = T2L(config)
-    network.load_state_dict(
-        _translate(state, order, z_score, args["delta_w_scaling"] if delta_w else None, head_factor)
-    )
+    """A recorded checkpoint as a network that can be trained, its heads multiplied by a number."""
+    loaded = load_official(folder).network
+    network = T2L(loaded.config)
+    network.load_state_dict(loaded.state_dict())
+    for key, parameter in network.named_parameters():
+        if key.startswith("heads."):
+            parameter.data.mul_(head_factor)
     return network.eval()
 
 
-def _translate(state: dict, order: list[str], z_score: bool, delta_w: float | None, factor: float) -> dict:
-    ours: dict[str, torch.Tensor] = {}
-    for key, value in state.items():
-        kind, _, rest = key.partition(".")
-        if kind in ("AB_offset", "mean_recon_target", "std_recon_target"):
-            side, name = rest.split(".")
-            row = order.index(name)
-            if kind == "AB_offset":
-                assert not value.any()
-            elif z_score:
-                target = "shift" if kind.startswith("mean") else "scale"
-                ours[f"{target}.{side}{row}"] = value if target == "shift" else value + 1e-10
-        elif kind == "heads":
-            name, what = rest.split(".")
-            ours[f"heads.{order.index(name)}.{what}"] = value * factor
-        elif kind == "out_emb":
-            pass
-        else:
-            ours[translate_key(key)] = value
-    if any(key.startswith("out_emb.") for key in state):
-        ours["side"] = torch.stack(
-            [torch.stack([state[f"out_emb.{name}.{side}"] for side in "AB"]) for name in order]
-        )
-    if delta_w is not None:
-        ours["scale.value"] = torch.tensor(1 / math.sqrt(delta_w))
-    return ours
+def statistics_of(network: T2L, kind: str) -> dict[str, Tensor]:
+    """The statistics of a hypermod.pt, zero but for what `kind` (see `write_checkpoint`) stores."""
+    config = network.config
+    names = [name.rpartition(".")[2] for name in config.spec.targets]
+    state = {}
+    for part in ("AB_offset", "mean_recon_target", "std_recon_target"):
+        for side in "AB":
+            # The published file sorts these, so that they tell nothing of the module order.
+            for name in sorted(names):
+                i, o = config.spec.targets[MODULES[name]]
+                shape = (config.spec.rank, i) if side == "A" else (o, config.spec.rank)
+                value = torch.zeros(config.spec.n_layers, *shape)
+                stored = {"offset": "AB_offset", "z_score": "mean_recon_target"}.get(kind)
+                if part == stored:
+                    value = network.shift.tensor(MODULES[name], side)
+                if part == "std_recon_target" and kind == "z_score":
+                    value = network.scale.tensor(MODULES[name], side)
+                state[f"{part}.{side}.{name}"] = value.clone()
+    return state
 
 
-def translate_key(key: str) -> str:
-    """The name in T2L of a trunk parameter of the reference."""
-    for theirs, mine in {
-        "task_encoder.mlp.": "condition.",
-        "layer_depth_encoder.0.": "layer.embedding.",
-        "layer_depth_encoder.1.": "layer.norm.",
-        "layer_type_encoder.0.": "module.embedding.",
-        "layer_type_encoder.1.": "module.norm.",
-        "pos_emb.0.": "rank.embedding.",
-        "pos_emb.1.": "rank.norm.",
-        "out_emb_norm.": "side_norm.",
-        "mixer.1.": "mixer.up.",
-        "mixer.4.": "mixer.down.",
-        "mlp1.mlp.0.": "block1.norm.",
-        "mlp1.mlp.1.": "block1.up.",
-        "mlp1.mlp.4.": "block1.down.",
-        "mlp2.mlp.0.": "block2.norm.",
-        "mlp2.mlp.1.": "block2.up.",
-        "mlp2.mlp.4.": "block2.down.",
-        "mlp3.0.": "neck.norm.",
-        "mlp3.1.": "neck.up.",
-        "mlp3.4.": "neck.out.",
-    }.items():
-        if key.startswith(theirs):
-            return mine + key.removeprefix(theirs)
-    raise KeyError(key)
+def write_checkpoint(folder: Path, network: T2L, kind: str = "sft", **changes: Any) -> dict[str, Tensor]:
+    """Writes the three published files of a network and returns the tensors.
+
+    kind: "sft", "offset" (SFT on a multi-task LoRA), "z_score", "factorized" or "delta_w" (reconstruction).
+    changes: entries of args.yaml that differ.
+    """
+    config, spec = network.config, network.config.spec
+    names = [name.rpartition(".")[2] for name in spec.targets]
+    state: OrderedDict[str, Tensor] = OrderedDict(statistics_of(network, kind))
+    own = {key: tensor.detach().clone() for key, tensor in network.state_dict().items()}
+    for key in shapes(network, names):
+        if key.startswith("out_emb."):
+            _, name, side = key.split(".")
+            state[key] = own["side"][names.index(name), "AB".index(side)].clone()
+    for key, tensor in own.items():
+        if key != "side" and not key.startswith(("shift.", "scale.")):
+            state[official_key(key, names)] = tensor
+    shared, rankwise = VARIANTS[config.variant]
+    args = {
+        "autoreg_gen": rankwise,
+        "delta_w_scaling": 10000,
+        "emb_model": "Alibaba-NLP/gte-large-en-v1.5",
+        "encoder_type": "linear",
+        "exp_setup": "hyper_lora",
+        "factorized": kind in ("z_score", "factorized"),
+        "head_in_size": config.head_size,
+        "head_use_bias": False,
+        "hypernet_latent_size": config.latent_size,
+        "learnable_AB_offset": False,
+        "learnable_pos_emb": rankwise and config.positions == "learned",
+        "model_dir": spec.base_model,
+        "mt_lora_path": "train_outputs/sft/mt_lora/some" if kind == "offset" else None,
+        # SFT runs write true, and it means nothing there.
+        "pred_z_score": kind in ("sft", "offset", "z_score"),
+        "save_freq": 10**100,
+        "shared_AB_head": shared,
+        "target_modules": ["q_proj", "v_proj"],
+        "train_ds_names": ["lol_001", "lol_002"],
+        "training_task": "sft" if kind in ("sft", "offset") else "recon",
+        "use_one_hot_task_emb": False,
+        **changes,
+    }
+    adapter = {
+        "base_model_name_or_path": spec.base_model,
+        "bias": "none",
+        "lora_alpha": spec.alpha,
+        "lora_dropout": 0.05,
+        "peft_type": "LORA",
+        "r": spec.rank,
+        "target_modules": sorted(names),
+        "task_type": "CAUSAL_LM",
+        "use_rslora": spec.use_rslora,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(state, folder / "hypermod.pt")
+    (folder / "args.yaml").write_text(yaml.dump(args))
+    (folder / "adapter_config.json").write_text(json.dumps(adapter))
+    return state
+
+
+def published_adapter(
+    state: dict[str, Tensor], args: dict[str, Any], embedding: Tensor, order: list[str]
+) -> dict[str, Tensor]:
+    """One adapter from the published tensors as the format's description says it, loop by loop.
+
+    order: the module of each row of layer_type_encoder. embedding (c,). Independent of t2l on purpose.
+    """
+
+    def linear(key: str, x: Tensor) -> Tensor:
+        return F.linear(x, state[f"{key}.weight"], state.get(f"{key}.bias"))
+
+    def norm(key: str, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], state[f"{key}.weight"], state[f"{key}.bias"])
+
+    def block(key: str, x: Tensor) -> Tensor:
+        y = F.silu(linear(f"{key}.1", norm(f"{key}.0", x)))
+        return F.silu(linear(f"{key}.4", y))
+
+    def mlp2(x: Tensor) -> Tensor:
+        return x + block("mlp2.mlp", x)
+
+    def rotary(x: Tensor, position: int) -> Tensor:
+        half = len(x) // 2
+        out = x.clone()
+        for j in range(half):
+            angle = position * 10000 ** (-2 * j / len(x))
+            a, b = x[j], x[j + half]
+            out[j] = a * math.cos(angle) - b * math.sin(angle)
+            out[j + half] = b * math.cos(angle) + a * math.sin(angle)
+        return out
+
+    def head(module: str, x: Tensor) -> Tensor:
+        return linear(f"heads.{module}", block("mlp3", x))
+
+    shared, by_rank, learned = (args[k] for k in ("shared_AB_head", "autoreg_gen", "learnable_pos_emb"))
+    made = {}
+    task = norm("task_encoder.mlp.1", linear("task_encoder.mlp.0", embedding))
+    for row, module in enumerate(order):
+        n_layers, r, n_in = state[f"AB_offset.A.{module}"].shape
+        n_out = state[f"AB_offset.B.{module}"].shape[1]
+        for layer in range(n_layers):
+            depth = norm("layer_depth_encoder.1", state["layer_depth_encoder.0.weight"][layer])
+            kind = norm("layer_type_encoder.1", state["layer_type_encoder.0.weight"][row])
+            x = F.silu(linear("mixer.1", torch.cat([task, depth, kind])))
+            x = F.silu(linear("mixer.4", x))
+            x = x + block("mlp1.mlp", x)
+
+            def position(k: int) -> Tensor:
+                return norm("pos_emb.1", state["pos_emb.0.weight"][k])
+
+            sides = {}
+            for side, size in (("A", n_in), ("B", n_out)):
+                if shared:
+                    z = mlp2(x + norm("out_emb_norm", state[f"out_emb.{module}.{side}"]))
+                    if not by_rank:
+                        sides[side] = head(module, z).view(r, -1)[:, :size]
+                        continue
+                    places = [z + mlp2(position(k)) if learned else mlp2(rotary(z, k)) for k in range(r)]
+                    sides[side] = torch.stack([head(module, zr)[:size] for zr in places])
+                elif by_rank:
+                    places = [mlp2(x + position(k) if learned else rotary(x, k)) for k in range(r)]
+                    rows = torch.stack([head(module, zr) for zr in places])
+                    sides[side] = rows[:, :n_in] if side == "A" else rows[:, n_in:]
+                else:
+                    y = head(module, mlp2(x))
+                    sides[side] = (y[: r * n_in] if side == "A" else y[r * n_in :]).view(r, size)
+            for side, raw in sides.items():
+                value = raw if side == "A" else raw.T
+                mean, std, offset = (
+                    state[f"{part}.{side}.{module}"][layer]
+                    for part in ("mean_recon_target", "std_recon_target", "AB_offset")
+                )
+                if args["training_task"] == "sft":
+                    value = value + offset
+                elif args["factorized"]:
+                    value = (value * (std + 1e-10) + mean if args["pred_z_score"] else value) + offset
+                else:
+                    value = value / math.sqrt(args["delta_w_scaling"])
+                group = "mlp" if module in ("gate_proj", "up_proj", "down_proj") else "self_attn"
+                made[f"base_model.model.model.layers.{layer}.{group}.{module}.lora_{side}.weight"] = value
+    return made

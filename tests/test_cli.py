@@ -55,8 +55,8 @@ def test_doctor_is_one_line_of_json(capsys) -> None:
         (["eval", "--tasks", "no/such/suite", "--out", "x"], "no/such/suite"),
         (["eval", "--tasks", "data/suite,no/such/suite", "--out", "x"], "no/such/suite"),
         (["report", "no/such/results"], "no/such/results"),
-        (["report", "results/held_out.jsonl", "results/held_out.jsonl"], "twice"),
-        (["report", "results/held_out.jsonl", "--into", "LICENSE"], "LICENSE"),
+        (["report", "results/baselines.jsonl", "results/baselines.jsonl"], "twice"),
+        (["report", "results/baselines.jsonl", "--into", "LICENSE"], "LICENSE"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "0"], "steps"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "1", "--variant", "xl"], "xl"),
         (

@@ -16,7 +16,7 @@ from paths import REPO
 ORDER = """
 errors files lora tasks
 attach packed encoder hypernet dnd
-base generator official peft_folder adapter shelf engine export hub
+base generator peft_folder official adapter shelf engine export card hub
 train.loop train.contrast train.sft train.recon train.describe
 eval.metrics eval.formats eval.methods eval.arrow eval.run eval.report
 studio cli __main__

@@ -55,12 +55,20 @@ def test_front_matter_matches_what_is_installed() -> None:
     assert (REPO / front["app_file"]).is_file() and len(front["short_description"]) <= 60
 
 
-@pytest.mark.parametrize("name", ["README.md", "checkpoints/smollm2-135m-t2l-m/README.md"])
-def test_published_tables_are_those_of_the_results(name: str) -> None:
-    held_out, seen = (read_rows(REPO / "results" / f"{part}.jsonl") for part in ("held_out", "seen"))
+@pytest.mark.parametrize(
+    ("name", "checkpoint"),
+    [
+        ("README.md", "smollm2-135m-t2l-m"),
+        ("checkpoints/smollm2-135m-t2l-m/README.md", "smollm2-135m-t2l-m"),
+        ("checkpoints/smollm2-135m-t2l-m-wide/README.md", "smollm2-135m-t2l-m-wide"),
+    ],
+)
+def test_published_tables_are_those_of_the_results(name: str, checkpoint: str) -> None:
+    files = [f"results/{part}.jsonl" for part in ("baselines", checkpoint, f"{checkpoint}.seen")]
+    baselines, own, seen = (read_rows(REPO / file) for file in files)
     text = (REPO / name).read_text(encoding="utf-8")
-    command = f"t2l report results/held_out.jsonl --seen results/seen.jsonl --into {name}"
-    assert fill(text, tables(summarize(held_out, seen))) == text, f"run: {command}"
+    command = f"t2l report {files[0]} {files[1]} --seen {files[2]} --into {name}"
+    assert fill(text, tables(summarize([*baselines, *own], seen))) == text, f"run: {command}"
 
 
 def test_the_tree_names_what_is_there() -> None:

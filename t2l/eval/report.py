@@ -91,7 +91,10 @@ def summarize(held_out: Sequence[Row], trained: Sequence[Row] = ()) -> dict[str,
     for row in held_out:
         if row.get("split") == "train":
             raise T2LError(f"{row['task']} is a task of split train; give its file with --seen.")
-    settings = {name: _one(rows, name) for name in ("limit", "dtype", "weights_id")}
+    settings = {name: _one(rows, name) for name in ("dtype", "weights_id")}
+    # Two tables: each may have a limit of its own.
+    parts = (("limit", held_out), ("trained_limit", trained))
+    settings |= {name: _one(part, "limit") for name, part in parts if part}
     made = [row for row in rows if row.get("generator_id") is not None]
     settings["generator_id"] = _one(made, "generator_id") if made else None
     for method in dict.fromkeys(row["method"] for row in rows):
