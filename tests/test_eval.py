@@ -364,7 +364,13 @@ def test_groups_stand_apart() -> None:
         "benchmark": ["piqa"],
         "trained": ["sum"],
     }
-    assert report["settings"] == {"limit": 50, "dtype": "bfloat16", "weights_id": "w", "generator_id": None}
+    assert report["settings"] == {
+        "limit": 50,
+        "trained_limit": 50,
+        "dtype": "bfloat16",
+        "weights_id": "w",
+        "generator_id": None,
+    }
 
 
 @pytest.mark.parametrize(
