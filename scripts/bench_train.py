@@ -32,7 +32,7 @@ def main() -> None:
     spec = base.spec(["self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.down_proj"])
     network = T2L(T2LConfig(spec, 384, "m", shift="element", scale="scalar")).initialise("zero")
     config = SFTConfig(tasks_per_step=8)
-    data = SFTData(base, tasks, torch.randn(len(tasks), 1, 384), config)
+    data = SFTData(base, tasks, list(torch.randn(len(tasks), 1, 384)), config)
 
     def seconds(rows: list, owner: list[int], condition: torch.Tensor) -> float:
         start = time.perf_counter()
