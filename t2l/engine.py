@@ -3,6 +3,7 @@ Knows the base and adapters as values; not where adapters come from or who asks.
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import threading
@@ -184,15 +185,13 @@ def _processors(decoding: Decoding) -> list[Any]:
     return chosen
 
 
-def _with_room(layer: Any) -> Any:
+@functools.cache
+def _roomy() -> type:
     """A cache layer that writes new keys and values into spare room instead of copying all of them each step.
 
-    transformers' own layer keeps its meaning; sliding windows and the like are left as they are.
+    transformers' own layer keeps its meaning. Made once, at the first use: transformers loads late.
     """
     from transformers.cache_utils import DynamicLayer
-
-    if type(layer) is not DynamicLayer:
-        return layer
 
     class Roomy(DynamicLayer):
         room: tuple[Tensor, Tensor] | None = None
@@ -219,7 +218,13 @@ def _with_room(layer: Any) -> Any:
             super().batch_select_indices(indices)
             self.room = None
 
-    return Roomy()
+    return Roomy
+
+
+def _with_room(layer: Any) -> Any:
+    """The layer with spare room; sliding windows and the like are left as they are."""
+    roomy = _roomy()
+    return roomy() if type(layer) is roomy.__base__ else layer
 
 
 class _State:

@@ -20,7 +20,7 @@ from t2l.base import BaseModel
 from t2l.errors import T2LError
 from t2l.files import complete_file, complete_or_absent, free_megabytes
 from t2l.lora import LoRASpec, LoRAWeights
-from t2l.peft_folder import CONFIG, WEIGHTS, read_bytes, read_json
+from t2l.peft_folder import CONFIG, WEIGHTS, is_set, read_bytes, read_json
 
 # transformers' model_type -> llama.cpp's architecture.
 _ARCHITECTURES = {
@@ -308,9 +308,8 @@ def _lint_config(config: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(config.get("use_rslora", False), bool):
         yield f"use_rslora is {_shown(config['use_rslora'])}; write true or false."
     for key, remedy in _UNSERVED.items():
-        # Not `if value`: a layer or token number may be 0.
-        if (value := config.get(key)) is not None and value is not False and value not in ("", [], {}):
-            yield f"{key} is {_shown(value)}, which vLLM does not serve; {remedy}."
+        if is_set(config, key):
+            yield f"{key} is {_shown(config[key])}, which vLLM does not serve; {remedy}."
     targets = config.get("target_modules")
     if not isinstance(targets, list) or not targets or not all(isinstance(name, str) for name in targets):
         yield f"target_modules is {_shown(targets)}; write the list of the changed modules' names."

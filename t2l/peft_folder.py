@@ -151,6 +151,13 @@ def _missing(folder: Path, name: str) -> str:
     return f"it lacks {name}; give a folder made here or by PEFT."
 
 
+def is_set(config: Mapping[str, Any], key: str) -> bool:
+    """Whether a configuration says something under a key: not None, not False, not empty."""
+    value = config.get(key)
+    # Not `if value`: layers_to_transform may be 0, which is a layer.
+    return value is not None and value is not False and value not in ("", [], {})
+
+
 def refuse_unserved(config: Mapping[str, Any]) -> None:
     """Raises T2LError for a configuration that means more than a plain LoRA."""
     kind = config.get("peft_type")
@@ -158,12 +165,7 @@ def refuse_unserved(config: Mapping[str, Any]) -> None:
         raise T2LError(f"{CONFIG} describes a whole model; give the folder of a LoRA adapter.")
     if kind != "LORA":
         raise T2LError(f"{CONFIG} has peft_type {str(kind)[:80]!r}; only LORA is served, train one.")
-    faults = [
-        (key, config[key])
-        for key in _UNSERVED
-        # Not `in (None, False)`: layers_to_transform may be 0, which is a layer.
-        if config.get(key) is not None and config[key] is not False and config[key] not in ("", [], {})
-    ]
+    faults = [(key, config[key]) for key in _UNSERVED if is_set(config, key)]
     if config.get("bias") not in (None, "none"):
         faults.append(("bias", config["bias"]))
     if config.get("init_lora_weights") not in _STARTS:

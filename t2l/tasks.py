@@ -141,6 +141,20 @@ def pick(tasks: dict[str, Task], names: Iterable[str]) -> dict[str, Task]:
     return chosen
 
 
+def training_tasks(
+    folders: Iterable[str | Path], held_out: Iterable[str], open_license: bool
+) -> tuple[list[Task], list[Task]]:
+    """The tasks of split train to train on, and the named ones that are kept out of it.
+
+    open_license: of the first, only those whose data may be passed on freely. Raises T2LError as
+    `read_suites` and `pick`; tasks of split eval are never returned.
+    """
+    suite = read_suites(folders, split="train")
+    kept = pick(suite, held_out)
+    used = [t for t in suite.values() if t.name not in kept and (t.open_license or not open_license)]
+    return used, list(kept.values())
+
+
 def _is_text(value: Any, blank: bool = False) -> bool:
     """Whether this is a text of whole characters: JSON can write half a surrogate pair."""
     return (

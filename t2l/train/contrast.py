@@ -19,7 +19,7 @@ from t2l.errors import T2LError
 from t2l.files import complete_or_absent
 from t2l.generator import Condition
 from t2l.lora import LoRASpec, LoRAWeights
-from t2l.tasks import Task, pick, read_suites
+from t2l.tasks import Task, training_tasks
 from t2l.train.loop import FitConfig, fit
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
@@ -68,10 +68,8 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
     Source: the loss is that of SimCSE, arXiv 2104.08821, with wordings of a task as positives.
     """
     encoder = TextEncoder(run.encoder)
-    suite = read_suites(run.tasks, split="train")
-    held_out = pick(suite, run.val_tasks)
-    usable = [t for t in suite.values() if t.open_license or not run.open_license]
-    tasks = [t for t in usable if t.name not in held_out and len(t.descriptions) >= run.descriptions]
+    usable, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
+    tasks = [t for t in usable if len(t.descriptions) >= run.descriptions]
     if len(tasks) < run.tasks_per_step:
         raise T2LError(f"tasks_per_step={run.tasks_per_step}, but there are only {len(tasks)} tasks.")
     families: dict[str, list[int]] = {}
@@ -105,10 +103,10 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
 
     def validate(network: nn.Module) -> dict[str, float]:
         with encoder.attached(network(torch.tensor([0]))[0]):
-            every = [*tasks, *held_out.values()]
+            every = [*tasks, *held_out]
             return {
                 f"{name}_nearest": nearest(encoder, every, which, run.descriptions)
-                for name, which in (("seen", tasks), ("unseen_tasks", list(held_out.values())))
+                for name, which in (("seen", tasks), ("unseen_tasks", held_out))
                 if which
             }
 

@@ -22,7 +22,7 @@ from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
-from t2l.tasks import Example, Task, pick, read_suites
+from t2l.tasks import Example, Task, training_tasks
 from t2l.train.contrast import load_encoder_adapter
 from t2l.train.loop import FitConfig, fit
 
@@ -386,14 +386,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         # The backward of fused attention is a slow path on CPU: 1.3 times the plain one's time.
         base.model.set_attn_implementation("eager")
         pack_linears(base.model)
-    suite = read_suites(run.tasks, split="train")
-    held_out = pick(suite, run.val_tasks)
-    tasks = [
-        task
-        for name, task in suite.items()
-        if name not in held_out and (task.open_license or not run.open_license)
-    ]
-    for task in (*tasks, *held_out.values()):
+    tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
+    for task in (*tasks, *held_out):
         if len(task.descriptions) < run.descriptions:
             raise T2LError(
                 f"Task {task.name} has {len(task.descriptions)} descriptions, not {run.descriptions}."
@@ -434,8 +428,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     groups = {"seen": [(c[0], tokens) for c, tokens in some]}
     groups["unseen_descriptions"] = [(d, tokens) for c, tokens in some for d in c[run.descriptions :][:1]]
     groups["unseen_tasks"] = [
-        (embed(task)[0], [tokenise(base, example) for example in task.train[:16]])
-        for task in held_out.values()
+        (embed(task)[0], [tokenise(base, example) for example in task.train[:16]]) for task in held_out
     ]
     groups = {name: entries for name, entries in groups.items() if entries}
     folder = Path(out)
