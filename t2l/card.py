@@ -14,7 +14,7 @@ from t2l.adapter import Adapter, title
 from t2l.errors import T2LError
 from t2l.generator import check_text
 
-MAX_NOTES = 4000
+MAX_NOTES, MAX_LIKENESS = 4000, 600
 _MAX_SAMPLE = 20_000
 # vLLM serves an adapter under a limit that must be one of these.
 _VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -26,13 +26,19 @@ class License:
     """What a base's licence asks of an adapter.
 
     id: the Hub's identifier. prefix: how the repo's name must begin. built_with: a line that must be seen.
-    notice: text of the file NOTICE that must come along.
+    notice: text of the file NOTICE that must come along. files: names under which the base's own repo holds
+    the text that must come along; those that are there are taken, one LICENSE at least.
     """
 
     id: str
     prefix: str = ""
     built_with: str = ""
     notice: str = ""
+    files: tuple[str, ...] = ()
+
+
+# Of a file its repos have one or the other name.
+_LLAMA_FILES = ("LICENSE", "LICENSE.txt", "USE_POLICY.md")
 
 
 def _llama(version: str) -> License:
@@ -42,6 +48,7 @@ def _llama(version: str) -> License:
         "Built with Llama",
         f"Llama {version} is licensed under the Llama {version} Community License, Copyright © Meta "
         "Platforms, Inc. All Rights Reserved.\n",
+        _LLAMA_FILES,
     )
 
 
@@ -51,11 +58,15 @@ _LLAMA_3 = License(
     "Built with Meta Llama 3",
     "Meta Llama 3 is licensed under the Meta Llama 3 Community License, Copyright © Meta Platforms, Inc. "
     "All Rights Reserved.\n",
+    _LLAMA_FILES,
 )
+# The terms lie on its site and not in its repos: the notice says where, and what holds for this adapter.
 _GEMMA = License(
     "gemma",
     notice="Gemma is provided under and subject to the Gemma Terms of Use found at "
-    "ai.google.dev/gemma/terms\n",
+    "ai.google.dev/gemma/terms\n\n"
+    "Use of this adapter, a Model Derivative of Gemma, is subject to the use restrictions in section 3.2 of "
+    "those terms, which include the policy found at ai.google.dev/gemma/prohibited_use_policy\n",
 )
 _APACHE, _MIT = License("apache-2.0"), License("mit")
 # Bases whose licence is known, by what their Hub ids hold.
@@ -108,7 +119,8 @@ class Told:
     """What a person adds to an adapter's own facts in its card.
 
     title: one line; notes: plain text, shown as it is typed; license: only for a base whose licence is not
-    known here. Raises T2LError for text that is too long or unprintable.
+    known here; likeness: a sentence or two on how near the task is to those that its generator learned.
+    Raises T2LError for text that is too long or unprintable.
     """
 
     title: str = ""
@@ -116,12 +128,15 @@ class Told:
     license: str = ""
     measured: Measured | None = None
     sample: Sample | None = None
+    likeness: str = ""
 
     def __post_init__(self) -> None:
         if title(self.title) != self.title:
             raise T2LError(f"The title {self.title[:80]!r} must be one line of at most 80 characters.")
         if self.notes.strip():
             check_text(self.notes, "notes", MAX_NOTES)
+        if self.likeness.strip():
+            check_text(self.likeness, "likeness", MAX_LIKENESS)
 
 
 def is_hub_id(text: str) -> bool:
@@ -129,14 +144,19 @@ def is_hub_id(text: str) -> bool:
     return bool(_HUB_ID.fullmatch(text)) and not re.search(r"--|\.\.|[.-](/|$)|\.(git|ipynb)$", text)
 
 
-def license_of(base: str, given: str = "") -> License:
-    """The licence of an adapter for `base`; raises T2LError where it must be given, or differs."""
+def known_license(base: str) -> License | None:
+    """The licence of `base` where it is known here; raises T2LError for a base that is no id on the Hub."""
     if not is_hub_id(base):
         raise T2LError(
             f"This adapter names the base {base!r}, which is no id on the Hub; write the Hub id into its "
             "adapter_config.json, or describe the task again with a base from the Hub."
         )
-    known = next((found for part, found in _BASES if re.search(part, base, re.IGNORECASE)), None)
+    return next((found for part, found in _BASES if re.search(part, base, re.IGNORECASE)), None)
+
+
+def license_of(base: str, given: str = "") -> License:
+    """The licence of an adapter for `base`; raises T2LError where it must be given, or differs."""
+    known = known_license(base)
     if given and given not in LICENSES:
         raise T2LError(f"The licence {given[:40]!r} is unknown; choose {', '.join(LICENSES)}.")
     if known and given not in ("", known.id):
@@ -179,6 +199,7 @@ def render(adapter: Adapter, repo_id: str, told: Told | None = None) -> str:
         sample=_sample(told.sample),
         vllm=_vllm(spec.rank, base, repo_id),
         limit=_limit(adapter),
+        likeness=f"- {_escaped(line)}\n" if (line := " ".join(told.likeness.split())) else "",
     )
 
 

@@ -80,10 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     contrast = train.add_parser(
         "encoder", parents=[common], help="fit the text encoder to the descriptions of a suite of tasks"
     )
+    recon = train.add_parser("recon", parents=[common], help="from a library of adapters, without a base")
     from t2l.train.contrast import ContrastRun
     from t2l.train.loop import FitConfig
+    from t2l.train.recon import ReconRun
     from t2l.train.sft import SFTConfig, SFTRun
 
+    _add_settings(recon, ReconRun, FitConfig)
+    recon.set_defaults(run=_train_recon)
     _add_settings(sft, SFTRun, SFTConfig, FitConfig)
     _add_settings(contrast, ContrastRun, FitConfig)
     sft.set_defaults(run=_train_sft)
@@ -176,6 +180,19 @@ def _parser() -> argparse.ArgumentParser:
     pull.add_argument("--out", required=True, help="folder to write; an adapter that is there is replaced")
     pull.set_defaults(run=_pull)
 
+    space = commands.add_parser(
+        "space",
+        parents=[common],
+        help="deploy this project as a Space on the Hub (sign-in: HF_TOKEN or `hf auth login`)",
+    )
+    space.add_argument("repo", help="namespace/name")
+    visibility = space.add_mutually_exclusive_group()
+    visibility.add_argument("--private", action="store_true", default=True, help="the default")
+    visibility.add_argument("--public", dest="private", action="store_false")
+    space.add_argument("--hardware", help="of a new Space, by the Hub's names, such as zero-a10g")
+    space.add_argument("--dry-run", action="store_true", help="check, and show what would be uploaded")
+    space.set_defaults(run=_space)
+
     doctor = commands.add_parser(
         "doctor", parents=[common], help="what is installed and what would be downloaded"
     )
@@ -195,8 +212,12 @@ def _model_options(dtype: str) -> argparse.ArgumentParser:
 
 _TRAIN_HELP = {
     "tasks": "folders of task suites, separated by commas; tasks of split eval are never read",
-    "condition": "pooled or tokens: what is read of a description",
-    "encoder_adapter": "folder of an encoder fitted by `t2l train encoder`",
+    "condition": "pooled or tokens: what is read of a description (recon: or one_hot, the task's number)",
+    "library": "folder with the PEFT folder of every task's adapter",
+    "loss": "raw, z_score, delta (exact L1) or frobenius",
+    "delta_scaling": "multiplies ΔW in the losses delta and frobenius",
+    "descriptions_per_task": "of each adapter of a step",
+    "encoder_adapter": "folder of an encoder fitted by `t2l train encoder`, else what init was trained with",
     "temperature": "cosines are divided by it",
     "init": "checkpoint of the same form to begin from",
     "variant": "l, m, s or rankwise",
@@ -219,6 +240,7 @@ _TRAIN_HELP = {
     "l2": "weight of the generated numbers' mean squares",
     "label_smoothing": "of the cross-entropy",
     "condition_noise": "mixes a task's descriptions and adds noise of this size",
+    "family_power": "a task is drawn with its family's size to the power of minus this",
     "steps": "optimiser steps",
     "learning_rate": "at the top of the schedule",
     "warmup": "fraction of the steps in which the rate rises",
@@ -239,7 +261,7 @@ def _add_settings(parser: argparse.ArgumentParser, *settings: type) -> None:
             option: dict[str, Any] = {"help": _TRAIN_HELP[field.name]}
             if field.default is dataclasses.MISSING:
                 option["required"] = True
-                option["type"] = int if field.name == "steps" else _names
+                option["type"] = {"int": int, "str": str}.get(str(field.type), _names)
             elif isinstance(field.default, bool):
                 option["action"] = "store_true"
             else:
@@ -276,6 +298,17 @@ def _train_encoder(args: argparse.Namespace) -> dict[str, Any]:
     done = train_encoder(_given(args, ContrastRun), _given(args, FitConfig), args.out)
     print(f"{done} steps done; the fitted encoder is {args.out}/encoder")
     return {"steps": done, "encoder": f"{args.out}/encoder"}
+
+
+def _train_recon(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.train.loop import FitConfig
+    from t2l.train.recon import ReconRun, train_recon
+
+    quiet()
+    done = train_recon(_given(args, ReconRun), _given(args, FitConfig), args.out)
+    print(f"{done} steps done; the checkpoint is {args.out}/generator, errors are in {args.out}/report")
+    return {"steps": done, "checkpoint": f"{args.out}/generator", "errors": f"{args.out}/report/errors.jsonl"}
 
 
 def _given(args: argparse.Namespace, settings: type) -> Any:
@@ -433,6 +466,29 @@ def _pull(args: argparse.Namespace) -> dict[str, Any]:
     size = adapter.save(args.out)
     print(f"{args.out}: {args.repo}, an adapter of {adapter.spec.base_model}, {size / 1e6:.1f} MB")
     return {"id": adapter.id, "path": args.out, "bytes": size, "base_model": adapter.spec.base_model}
+
+
+def _space(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.hub import check_id, stored_token
+    from t2l.space import deploy, space_files
+
+    if args.dry_run:
+        check_id(args.repo, "text-to-lora")
+        sizes = {name: len(data) for name, data in space_files().items()}
+        for name, size in sizes.items():
+            print(f"{size:>12,} {name}")
+        print(f"{sum(sizes.values()):>12,} bytes in {len(sizes)} files")
+        return {"repo": args.repo, "files": sizes, "bytes": sum(sizes.values())}
+    made = deploy(
+        args.repo,
+        stored_token(),
+        private=args.private,
+        hardware=args.hardware,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    kind, state = "private" if made.private else "public", "" if made.changed else ", already there"
+    print(f"{made.url} ({kind}, commit {made.commit}{state})")
+    return dataclasses.asdict(made)
 
 
 def _doctor(args: argparse.Namespace) -> dict[str, Any]:

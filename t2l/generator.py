@@ -20,6 +20,7 @@ from t2l.encoder import DEFAULT_ENCODER, TaskTable, TextEncoder, adapter_from, a
 from t2l.errors import T2LError
 from t2l.files import complete_or_absent
 from t2l.hypernet import T2L, T2LConfig
+from t2l.likeness import INDEX, TaskIndex
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.packed import pack_linears
 
@@ -70,7 +71,8 @@ class Generator:
     network: built by `T2LConfig`. encoder_name: a TextEncoder's name, which may be that of the base; it is
     loaded at the first use. tasks: the names that stand in the place of texts, if the network reads none.
     encoder_adapter: a LoRA that the encoder runs with, if it was fitted to task descriptions.
-    base_weights_id: the base weights of the training. training: facts for the card, plain JSON.
+    base_weights_id: the base weights of the training. training: facts for the card, plain JSON. index: the
+    trained tasks as vectors of its encoder, where they are known; it changes no adapter.
     """
 
     network: T2L
@@ -80,6 +82,7 @@ class Generator:
     name: str = ""
     encoder_adapter: LoRAWeights | None = None
     tasks: tuple[str, ...] = ()
+    index: TaskIndex | None = None
     _encoder: TextEncoder | TaskTable | None = None
     _id: str = ""
 
@@ -133,7 +136,7 @@ class Generator:
         return self.network.eval()(condition).check_finite()
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
-        """Writes config.json and model.safetensors, keeping a card that is there.
+        """Writes config.json, model.safetensors and the index of tasks, keeping a card that is there.
 
         The folder is complete or as it was before; one that holds anything else is refused.
         """
@@ -146,11 +149,13 @@ class Generator:
             if not _implied(key, tensor)
         }
         card = Path(folder) / _CARD
-        with complete_or_absent(folder, (_CONFIG, _WEIGHTS, _CARD)) as work:
+        with complete_or_absent(folder, (_CONFIG, _WEIGHTS, _CARD, INDEX)) as work:
             if card.is_file():
                 shutil.copyfile(card, work / _CARD)
             (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             save_file(state, work / _WEIGHTS, metadata={"format": "pt"})
+            if self.index is not None:
+                self.index.save(work / INDEX)
 
     def _state(self) -> dict[str, Tensor]:
         """Every tensor that makes an adapter, under its name in the file."""
@@ -201,6 +206,7 @@ class Generator:
         network.requires_grad_(False).eval()
         pack_linears(network)
         training = config.get("training")
+        index = TaskIndex.load(folder / INDEX) if (folder / INDEX).is_file() else None
         return cls(
             network,
             encoder,
@@ -209,6 +215,7 @@ class Generator:
             folder.resolve().name,
             adapter_from(adapter.spec, state) if adapter else None,
             tasks,
+            index,
         )
 
 

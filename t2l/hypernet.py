@@ -286,11 +286,14 @@ class T2L(nn.Module):
 
     def _finish(self, name: str, side: str, raw: Tensor) -> Tensor:
         """shift + scale · raw, with what of both is stored."""
-        if self.config.scale != "none":
-            raw = raw * self.scale.tensor(name, side)
-        if self.config.shift != "none":
-            raw = raw + self.shift.tensor(name, side)
-        return raw
+        scale = self.scale.tensor(name, side) if self.config.scale != "none" else None
+        shift = self.shift.tensor(name, side) if self.config.shift != "none" else None
+        if not raw.requires_grad and self.config.share == "none":
+            # In place: for a stack of many adapters fresh memory costs more than the arithmetic.
+            raw = raw if scale is None else raw.mul_(scale)
+            return raw if shift is None else raw.add_(shift)
+        raw = raw if scale is None else raw * scale
+        return raw if shift is None else raw + shift
 
     def _read(self, slot: _Slot, head: nn.Module, h: Tensor) -> tuple[Tensor, Tensor]:
         """A and B of one slot, both (n, layer, rank, size), from h (n, layer[, side][, rank], head_size)."""

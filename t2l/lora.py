@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -181,7 +181,8 @@ class LoRAWeights:
         """Returns itself; raises T2LError naming the first tensor that holds NaN or infinity."""
         for side, tensors in (("A", self.A), ("B", self.B)):
             for name, tensor in tensors.items():
-                if not torch.isfinite(tensor).all():
+                # A sum reads once and writes nothing; only where it is not finite every number is looked at.
+                if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():
                     raise T2LError(f"{side} of {name} holds NaN or infinity; this adapter cannot be used.")
         return self
 
@@ -270,3 +271,48 @@ def concat(adapters: LoRAWeights, weights: Iterable[float]) -> LoRAWeights:
     A = {k: v.movedim(0, 1).flatten(1, 2) for k, v in adapters.A.items()}
     B = {k: (v * values.to(v).view(-1, 1, 1, 1)).movedim(0, 2).flatten(2, 3) for k, v in adapters.B.items()}
     return LoRAWeights(summed, A, B)
+
+
+def align(adapters: Iterable[LoRAWeights]) -> list[LoRAWeights]:
+    """The same adapters under one specification, so that they stand in one stack; no ΔW changes.
+
+    Adapters of one specification come back as they are. Else: every module that one of them changes, the
+    largest rank, missing numbers zero. Raises T2LError for other bases, layers or sizes of a module.
+    """
+    items = list(adapters)
+    if not items or all(_alike(items[0].spec, item.spec) for item in items):
+        return items
+    first = items[0].spec
+    targets: dict[str, tuple[int, int]] = {}
+    for item in items:
+        for name, sizes in item.spec.targets.items():
+            targets.setdefault(name, sizes)
+        # `require` names what cannot be helped: bases, layers, sizes. Rank and scaling can.
+        same = {name: targets[name] for name in item.spec.targets}
+        replace(item.spec, base_model=first.base_model, n_layers=first.n_layers, targets=same).require(
+            item.spec
+        )
+    rank = max(item.spec.rank for item in items)
+    scalings = {item.spec.scaling for item in items}
+    # Where they scale alike, B keeps its very bits.
+    scaling = scalings.pop() if len(scalings) == 1 else 1.0
+    spec = LoRASpec(first.base_model, first.n_layers, targets, rank, scaling * rank)
+    return [_widened(item, spec, item.spec.scaling / scaling) for item in items]
+
+
+def _alike(one: LoRASpec, other: LoRASpec) -> bool:
+    try:
+        one.require(other)
+    except T2LError:
+        return False
+    return True
+
+
+def _widened(adapter: LoRAWeights, spec: LoRASpec, factor: float) -> LoRAWeights:
+    """An adapter with zeros where `spec` has more modules or a higher rank; B times `factor`."""
+    empty, more = spec.zeros(adapter.n), spec.rank - adapter.spec.rank
+    A, B = dict(empty.A), dict(empty.B)
+    for name in adapter.spec.targets:
+        A[name] = torch.nn.functional.pad(adapter.A[name].float(), (0, 0, 0, more))
+        B[name] = torch.nn.functional.pad(adapter.B[name].float() * factor, (0, more))
+    return LoRAWeights(spec, A, B)

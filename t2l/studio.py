@@ -3,6 +3,8 @@ Knows all floors below; not gradio, not argparse."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -10,26 +12,115 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator as Stream
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2l.adapter import Adapter, zip_folder
+import torch
+from torch import Tensor, nn
+
+from t2l.adapter import Adapter, title, zip_folder
+from t2l.attach import target_modules, transformer_layers
 from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
-from t2l.engine import Decoding, Engine
+from t2l.card import Measured, Sample, Told
+from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
-from t2l.hub import Published, publish, pull
-from t2l.lora import LoRAWeights, stack
+from t2l.hub import Found, Published, publish, pull, repo_files, search, suggest_name
+from t2l.likeness import Near
+from t2l.lora import LoRASpec, LoRAWeights, align, concat, stack
 from t2l.official import WEIGHTS as PUBLISHED
 from t2l.official import load_generator
 from t2l.shelf import Entry, Shelf
 
-__all__ = ["MAX_DESCRIPTION", "MAX_PROMPT", "Made", "Studio", "T2LError"]
+__all__ = [
+    "MAX_DESCRIPTION",
+    "MAX_PROMPT",
+    "About",
+    "Decoding",
+    "Entry",
+    "Found",
+    "Hint",
+    "Likeness",
+    "Limits",
+    "Made",
+    "Measured",
+    "Near",
+    "Published",
+    "Sample",
+    "Studio",
+    "T2LError",
+    "Told",
+]
 
 DEFAULT_CHECKPOINT = "smollm2-135m-t2l-m"
 MAX_PROMPT = 20_000
+# A key shorter than this could be guessed.
+_LEAST_KEY = 16
+_VISITORS = "visitors"
+# What a hint tries: sentences that name the input or the form of the output.
+_INPUTS = ("a word", "a sentence", "a list of words separated by commas", "a number", "a text", "a name")
+_OUTPUTS = (
+    "one word",
+    "a number",
+    "a comma-separated list",
+    "JSON",
+    "one of the given labels",
+    "the changed text",
+)
+# Half a hundredth of a cosine is no advice.
+_LEAST_GAIN = 0.02
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one visitor may ask for, in one place; `read` takes them from the environment.
+
+    description, prompt: characters. new_tokens: of one answer. adapters: beside the base in one comparison,
+    the control not counted. shelf_bytes: one visitor's adapters; those used longest ago make room.
+    visitors_bytes: all visitors' adapters together; the shelves used longest ago make room. at_once: visitors
+    who are answered at the same time. waiting: those who may wait. Raises T2LError for what cannot work.
+    """
+
+    description: int = MAX_DESCRIPTION
+    prompt: int = MAX_PROMPT
+    new_tokens: int = 512
+    adapters: int = 4
+    shelf_bytes: int = 200_000_000
+    visitors_bytes: int = 10_000_000_000
+    at_once: int = 4
+    waiting: int = 64
+
+    def __post_init__(self) -> None:
+        most = {
+            "description": MAX_DESCRIPTION,
+            "prompt": MAX_PROMPT,
+            "new_tokens": 8192,
+            "adapters": MAX_COLUMNS - 2,
+        }
+        for name in self.__dataclass_fields__:
+            value, top = getattr(self, name), most.get(name, 10**17)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= top:
+                raise T2LError(f"{name} must be a whole number from 1 to {top:,}, not {value!r}.")
+
+    @classmethod
+    def read(cls) -> Limits:
+        """The limits with every T2L_LIMIT_<NAME> of the environment, such as T2L_LIMIT_NEW_TOKENS."""
+        given = {}
+        for name in cls.__dataclass_fields__:
+            variable = f"T2L_LIMIT_{name.upper()}"
+            if text := os.environ.get(variable):
+                if not re.fullmatch("[0-9]{1,17}", text):
+                    raise T2LError(f"{variable} is {text[:40]!r}; give a whole number.")
+                given[name] = int(text)
+        known = {f"T2L_LIMIT_{name.upper()}" for name in cls.__dataclass_fields__}
+        if unknown := {name for name in os.environ if name.startswith("T2L_LIMIT_")} - known:
+            raise T2LError(f"{min(unknown)} is no limit; choose {', '.join(sorted(known))}.")
+        return cls(**given)
 
 
 @dataclass(frozen=True)
@@ -42,11 +133,81 @@ class Made:
     seconds: float
 
 
-class Studio:
-    """One checkpoint, its base and a shelf of adapters.
+@dataclass(frozen=True)
+class Likeness:
+    """How near a description is to what its generator was trained on.
 
-    checkpoint: a folder, or the name of one in `checkpoints/`. Nothing is loaded before it is needed; `load`
-    does it at once. Methods may be called from several threads. Raises T2LError for what a user can fix.
+    nearest: trained tasks, the nearest first; none where the checkpoint has no index. far: below this
+    similarity little is to be expected, None where nobody measured it.
+    """
+
+    nearest: tuple[Near, ...]
+    far: float | None
+
+    @property
+    def similarity(self) -> float | None:
+        return self.nearest[0].similarity if self.nearest else None
+
+    @property
+    def warning(self) -> str:
+        """One plain sentence where the description is far from everything trained; else empty."""
+        near = self.nearest[0] if self.nearest else None
+        if near is None or self.far is None or near.similarity >= self.far:
+            return ""
+        return (
+            f"This description is far from everything that the checkpoint was trained on (similarity "
+            f"{near.similarity:.2f}; the nearest task is {near.name}). Expect little; other words may help."
+        )
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A sentence that brings a description nearer to the trained tasks, and by how much."""
+
+    addition: str
+    before: float
+    after: float
+    nearest: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What an adapter is. heat: for every module, ΔW's size relative to the base weight's, layer by layer."""
+
+    id: str
+    condition: str
+    generator: str
+    base_model: str
+    rank: int
+    scaling: float
+    modules: tuple[str, ...]
+    n_layers: int
+    n_parameters: int
+    heat: dict[str, list[float]]
+    likeness: Likeness
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A generator that this page offers. tasks: how many it was trained on, where it tells."""
+
+    name: str
+    base_model: str
+    variant: str
+    rank: int
+    modules: tuple[str, ...]
+    tasks: int | None
+
+
+class Studio:
+    """One base, the checkpoints made for it, and shelves of adapters.
+
+    checkpoint: the default one, a folder or the name of one in `checkpoints/`. shelf: the folder of the
+    machine's own shelf; every visitor of a page has one of their own within it. gpu: what wraps the decoding,
+    `spaces.GPU` on ZeroGPU: adapters cross it as CPU tensors, all else stays in this process. Nothing is
+    loaded before it is needed; `load` does it at once. Methods may be called from several threads.
+    visitor: the visitor's key, which only they know; "" is the machine's own shelf.
+    Raises T2LError for what a user can fix.
     """
 
     def __init__(
@@ -56,48 +217,244 @@ class Studio:
         shelf: str | Path | None = None,
         dtype: str = "auto",
         device: str = "auto",
+        limits: Limits | None = None,
+        gpu: Callable[..., Any] | None = None,
     ) -> None:
         self.checkpoint, self._dtype, self._device = checkpoint, dtype, device
+        self.limits = limits or Limits()
         place = shelf or os.environ.get("T2L_SHELF") or cache_folder() / "adapters"
         self.shelf = Shelf(place, _shelf_bytes())
+        self._shelves: OrderedDict[str, Shelf] = OrderedDict()
         self._zips = Path(tempfile.mkdtemp(prefix="t2l-zips-"))
         self._lock = threading.RLock()
-        self._generator: Generator | None = None
+        self._generators: dict[str, Generator] = {}
         self._engine: Engine | None = None
+        self._norms: dict[str, Tensor] = {}
+        self._failure = ""
+        self._elsewhere = gpu is not None
+        self._answers = gpu(duration=_gpu_seconds)(self._stream) if gpu else self._stream
 
     @property
     def generator(self) -> Generator:
+        """The default checkpoint's."""
+        return self.generator_of("")
+
+    def generator_of(self, checkpoint: str) -> Generator:
+        """A checkpoint's generator, "" for the default; raises T2LError for one of another base.
+
+        Only a name of `checkpoints/` serves here: a visitor must not name any folder of this machine.
+        """
+        name = checkpoint or self.checkpoint
+        if name != self.checkpoint and name not in checkpoint_names():
+            raise T2LError(
+                f"There is no checkpoint {str(name)[:80]!r}; choose {', '.join(checkpoint_names())}."
+            )
         with self._lock:
-            if self._generator is None:
+            if name not in self._generators:
                 quiet()
-                self._generator = load_generator(find_checkpoint(self.checkpoint))
-            return self._generator
+                made = load_generator(find_checkpoint(name))
+                if name != self.checkpoint and made.spec.base_model != self.generator.spec.base_model:
+                    raise T2LError(
+                        f"The checkpoint {name} is for {made.spec.base_model}, but the loaded base is "
+                        f"{self.generator.spec.base_model}; choose a checkpoint for that."
+                    )
+                self._generators[name] = made
+            return self._generators[name]
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """The checkpoints at hand for this base, the default first; reads no weights."""
+        default = Path(self.checkpoint).name
+        found = [c for name in checkpoint_names() if (c := _read_checkpoint(name))]
+        base = next((c.base_model for c in found if c.name == default), None)
+        return tuple(
+            sorted(
+                (c for c in found if base in (None, c.base_model)), key=lambda c: (c.name != default, c.name)
+            )
+        )
 
     @property
     def engine(self) -> Engine:
-        with self._lock:
-            if self._engine is None:
-                name = self.generator.spec.base_model
-                self._engine = Engine(BaseModel.load(name, dtype=self._dtype, device=self._device))
-            return self._engine
+        # Without the lock where it is there: a forked worker's copy may be held by a thread that it lacks.
+        if self._engine is None:
+            with self._lock:
+                if self._engine is None:
+                    name = self.generator.spec.base_model
+                    self._engine = Engine(BaseModel.load(name, dtype=self._dtype, device=self._device))
+        return self._engine
+
+    @property
+    def ready(self) -> bool:
+        """Whether the base and the default checkpoint are loaded."""
+        return self._engine is not None and self.checkpoint in self._generators
+
+    @property
+    def status(self) -> str:
+        """ "loading", "ready", or the words of the error that `load` ended with."""
+        return "ready" if self.ready else self._failure or "loading"
+
+    @property
+    def base_model(self) -> str | None:
+        """The base's id, None until the default checkpoint has been read; waits for nothing."""
+        generator = self._generators.get(self.checkpoint)
+        return generator.spec.base_model if generator else None
 
     def load(self) -> None:
         """Loads checkpoint, encoder and base now, so that the first visitor does not wait."""
-        _ = self.generator.encoder
-        _ = self.engine
+        try:
+            _ = self.generator.encoder
+            _ = self.engine
+        except T2LError as err:
+            self._failure = str(err)
+            raise
+        if self._elsewhere:
+            self._look_ahead()
 
-    def describe(self, text: str) -> Made:
+    def _look_ahead(self) -> None:
+        """Does at once what this process cannot do when only the GPU's workers have the base's numbers."""
+        base = self.engine.base
+        # Its first use compiles the chat template: once here, not in every worker.
+        base.prompt_ids([{"role": "user", "content": "?"}])
+        for name, module in transformer_layers(base.model)[0].named_modules():
+            with suppress(T2LError):  # Not in every layer: no adapter has it.
+                if isinstance(module, nn.Linear):
+                    self._weight_norms(base.spec([name]))
+
+    # --- from a text to an adapter ---
+
+    def make(self, text: str, *, checkpoint: str = "") -> Adapter:
+        """A description's adapter, which is on no shelf."""
+        return self._make(text, checkpoint)[0]
+
+    def describe(self, text: str, *, checkpoint: str = "", visitor: str = "") -> Made:
         """Makes a description's adapter and puts it on the shelf; the same text gives the same adapter."""
-        condition, generator = Condition(text), self.generator
+        adapter, seconds = self._make(text, checkpoint)
+        return self._keep(adapter, visitor, seconds)
+
+    def _make(self, text: str, checkpoint: str) -> tuple[Adapter, float]:
+        check_text(text, "description", self.limits.description)
+        condition, generator = Condition(text), self.generator_of(checkpoint)
         with self._lock:
             _ = generator.encoder
             start = time.perf_counter()
             # Alone, never in a batch: the bytes of what a person keeps must repeat.
             weights = generator.generate([condition])[0]
             seconds = time.perf_counter() - start
-        adapter = Adapter(weights, condition.text, generator.name, generator.id, generator.base_weights_id)
-        entry = self.shelf.add(adapter)
-        return Made(adapter, self.shelf.folder / entry.id, entry.bytes, seconds)
+        made = Adapter(weights, condition.text, generator.name, generator.id, generator.base_weights_id)
+        return made, seconds
+
+    def _keep(self, adapter: Adapter, visitor: str, seconds: float) -> Made:
+        shelf = self.shelf_of(visitor)
+        entry = shelf.add(adapter)
+        self._make_room(visitor)
+        return Made(adapter, shelf.folder / entry.id, entry.bytes, seconds)
+
+    def control(self, text: str, *, checkpoint: str = "") -> Adapter:
+        """The adapter of a description that has nothing to do with `text`: whether the description matters.
+
+        The same text has the same control; it is on no shelf.
+        """
+        generator = self.generator_of(checkpoint)
+        digest = int.from_bytes(hashlib.sha256(Condition(text).text.encode()).digest()[:8])
+        unrelated = list(_UNRELATED)
+        if generator.index is not None:
+            # Of the trained tasks that half which is farther away.
+            order = self._similarities(generator, [text])[0].argsort()[: -(-len(generator.index.names) // 2)]
+            unrelated = [generator.index.descriptions[i] for i in sorted(order.tolist())]
+        return self._make(unrelated[digest % len(unrelated)], checkpoint)[0]
+
+    def blend(self, first: str, second: str, share: float, *, visitor: str = "") -> Made:
+        """Two adapters of the shelf as one: ΔW is (1 - share) of the first one's plus share of the second's.
+
+        Exact: the ranks add up. share: a number from 0 to 1, in hundredths.
+        """
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise T2LError(f"The share of the second adapter must be a number from 0 to 1, not {share!r}.")
+        start = time.perf_counter()
+        both = [self.adapter(id, visitor=visitor) for id in (first, second)]
+        share = round(float(share), 2)
+        summed = concat(stack(align(a.weights for a in both)), [1 - share, share])
+        if (rank := summed.spec.rank) > _MOST_RANK:
+            raise T2LError(f"The blend would have rank {rank}, the most is {_MOST_RANK}; blend simpler ones.")
+        names = [self.shelf_of(visitor).entry(id).name for id in (first, second)]
+        parts = zip(names, (1 - share, share), strict=True)
+        source = title(" + ".join(f"{weight:.0%} {name[:32]}" for name, weight in parts))
+        return self._keep(Adapter(summed, "", "", "", source=source), visitor, time.perf_counter() - start)
+
+    # --- what to expect of it ---
+
+    def likeness(self, text: str, *, checkpoint: str = "") -> Likeness:
+        """The trained tasks nearest to a description."""
+        generator = self.generator_of(checkpoint)
+        if generator.index is None:
+            return Likeness((), None)
+        with self._lock:
+            condition = generator.encoder.encode([Condition(text).text])[0]
+        return Likeness(tuple(generator.index.nearest(condition)), generator.index.far)
+
+    def hints(self, text: str, *, checkpoint: str = "") -> tuple[Hint, ...]:
+        """Sentences on the input and on the output that bring a description nearer to the trained tasks.
+
+        At most one of each, the best of some kinds that are tried; none where nothing helps.
+        """
+        generator = self.generator_of(checkpoint)
+        if generator.index is None or not text.strip():
+            return ()
+        start = Condition(text).text
+        stop = "" if start[-1] in ".!?" else "."
+        groups = [[f"The input is {i}." for i in _INPUTS], [f"Answer with {o} only." for o in _OUTPUTS]]
+        additions = [addition for group in groups for addition in group]
+        if len(start) + max(map(len, additions)) + 2 > MAX_DESCRIPTION:
+            return ()
+        texts = [start, *(f"{start}{stop} {addition}" for addition in additions)]
+        found = self._similarities(generator, texts).max(1)
+        before, hints, at = float(found.values[0]), [], 1
+        for group in groups:
+            best = at + int(found.values[at : at + len(group)].argmax())
+            if float(found.values[best]) - before >= _LEAST_GAIN:
+                nearest = generator.index.names[int(found.indices[best])]
+                hints.append(Hint(additions[best - 1], before, float(found.values[best]), nearest))
+            at += len(group)
+        return tuple(hints)
+
+    def _similarities(self, generator: Generator, texts: Sequence[str]) -> Tensor:
+        assert generator.index is not None
+        with self._lock:
+            return generator.index.similarities(generator.encoder.encode([Condition(t).text for t in texts]))
+
+    def about(self, id: str, *, visitor: str = "") -> About:
+        """What an adapter of the shelf is, how strongly it changes which module, and what it is near to."""
+        adapter = self.adapter(id, visitor=visitor)
+        spec = adapter.spec
+        base = self._weight_norms(spec)
+        heat = {name: (norm / base[name]).tolist() for name, norm in adapter.weights.delta_norms().items()}
+        likeness = Likeness((), None)
+        with suppress(T2LError):  # A checkpoint that is not here tells nothing.
+            if adapter.condition and not adapter.source:
+                likeness = self.likeness(adapter.condition, checkpoint=adapter.generator)
+        return About(
+            adapter.id,
+            adapter.condition,
+            adapter.generator,
+            spec.base_model,
+            spec.rank,
+            spec.scaling,
+            tuple(spec.targets),
+            spec.n_layers,
+            spec.n_parameters,
+            heat,
+            likeness,
+        )
+
+    def _weight_norms(self, spec: LoRASpec) -> dict[str, Tensor]:
+        """Frobenius norm of every target's base weight, (L,), measured once."""
+        if missing := set(spec.targets) - set(self._norms):
+            for name, linears in target_modules(self.engine.base.model, spec).items():
+                if name in missing:
+                    norms = [float(linear.weight.float().norm()) for linear in linears]
+                    self._norms[name] = torch.tensor(norms, dtype=torch.float64)
+        return self._norms
+
+    # --- answers ---
 
     def compare(
         self,
@@ -105,63 +462,191 @@ class Studio:
         adapters: Sequence[LoRAWeights],
         decoding: Decoding | None = None,
         strengths: Sequence[float] | None = None,
+        history: Sequence[Chat] = (),
     ) -> Iterator[list[str]]:
         """Yields [base, adapter 1, ...] as growing texts, all from one batched pass over the same prompt.
 
-        adapters: at most seven, for the loaded base and of its generator's shapes. strengths: one number for
-        each, 1 where nothing is said; 0 gives the base's own answer.
+        adapters: at most seven, for the loaded base. strengths: one number for each, 1 where nothing is said;
+        0 gives the base's own answer. history: the conversation so far of every column, the base's first.
         """
-        check_text(prompt, "prompt", MAX_PROMPT)
-        columns = stack([self.generator.spec.zeros(), *adapters])
+        check_text(prompt, "prompt", self.limits.prompt)
+        decoding = decoding or Decoding()
+        if decoding.max_new_tokens > self.limits.new_tokens:
+            raise T2LError(
+                f"{decoding.max_new_tokens} new tokens were asked for; the most is {self.limits.new_tokens}."
+            )
+        columns = stack(align([self.generator.spec.zeros(), *adapters]))
         if strengths is not None:
             columns = columns.scale([0.0, *strengths])
-        chat = [{"role": "user", "content": prompt}]
-        return self.engine.stream([chat] * (len(adapters) + 1), columns, decoding or Decoding())
+        if history and len(history) != len(adapters) + 1:
+            raise T2LError(f"{len(history)} conversations were given for {len(adapters) + 1} columns.")
+        message = {"role": "user", "content": prompt}
+        chats = [[*earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
+        return _arrived(self._answers(chats, columns, decoding))
 
-    def adapter(self, id: str) -> Adapter:
+    def _stream(
+        self, chats: Sequence[Chat], columns: LoRAWeights, decoding: Decoding
+    ) -> Stream[list[str] | T2LError, None, None]:
+        """What runs on the GPU's side; hands an error over, since of a raised one only the class arrives."""
+        try:
+            yield from self.engine.stream(chats, columns, decoding)
+        except T2LError as err:
+            yield err
+
+    # --- the shelves ---
+
+    def shelf_of(self, visitor: str) -> Shelf:
+        """The shelf of a visitor's key, or the machine's own for ""; raises T2LError for a weak key."""
+        if visitor == "":
+            return self.shelf
+        if not isinstance(visitor, str) or not _LEAST_KEY <= len(visitor) <= 200:
+            raise T2LError(f"A key must be a text of {_LEAST_KEY} to 200 characters that nobody can guess.")
+        # The key itself is written nowhere.
+        name = hashlib.sha256(visitor.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        with self._lock:
+            if name not in self._shelves:
+                place = self.shelf.folder / _VISITORS / name
+                self._shelves[name] = Shelf(place, self.limits.shelf_bytes)
+            self._shelves.move_to_end(name)
+            while len(self._shelves) > _MOST_SHELVES:
+                self._shelves.popitem(last=False)
+            return self._shelves[name]
+
+    def _make_room(self, visitor: str) -> None:
+        """Removes the visitors' shelves used longest ago until the rest fits; never the one in use."""
+        if visitor == "":
+            return
+        used = self.shelf_of(visitor).folder
+        with self._lock, suppress(OSError):
+            os.utime(used)
+            shelves = sorted(used.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)
+            sizes = {folder: sum(f.stat().st_size for f in folder.glob("*/*")) for folder in shelves}
+            total = sum(sizes.values())
+            for folder in shelves:
+                if total <= self.limits.visitors_bytes:
+                    return
+                if folder != used:
+                    self._shelves.pop(folder.name, None)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    total -= sizes[folder]
+
+    def adapter(self, id: str, *, visitor: str = "") -> Adapter:
         """An adapter of the shelf; raises T2LError where it is gone."""
-        return self.shelf.get(id)
+        return self.shelf_of(visitor).get(id)
 
-    def adapters(self) -> tuple[Entry, ...]:
+    def adapters(self, *, visitor: str = "") -> tuple[Entry, ...]:
         """What the shelf holds, newest first; reads no weights."""
-        return self.shelf.list()
+        return self.shelf_of(visitor).list()
 
-    def open_folder(self, folder: str | Path) -> Entry:
+    def open_folder(self, folder: str | Path, *, visitor: str = "") -> Entry:
         """Puts a copy of an adapter's folder, made here or by PEFT, on the shelf."""
-        return self.shelf.open_folder(folder)
+        return self.shelf_of(visitor).open_folder(folder)
 
-    def publish(self, id: str, repo_id: str, token: str | None, **options: Any) -> Published:
-        """Puts an adapter of the shelf on the Hub; options and errors as `t2l.hub.publish`."""
-        return publish(self.adapter(id), repo_id, token, **options)
-
-    def pull(self, repo_id: str, *, revision: str | None = None, token: str | None = None) -> Entry:
-        """Puts an adapter of the Hub on the shelf; errors as `t2l.hub.pull`, and for one of another base."""
-        adapter = pull(repo_id, revision=revision, token=token)
-        adapter.check_fits(self.generator.spec)
-        return self.shelf.add(adapter)
-
-    def rename(self, id: str, name: str) -> Entry:
+    def rename(self, id: str, name: str, *, visitor: str = "") -> Entry:
         """Gives an adapter of the shelf another name of at most 80 characters."""
-        return self.shelf.rename(id, name)
+        return self.shelf_of(visitor).rename(id, name)
 
-    def delete(self, id: str) -> None:
+    def delete(self, id: str, *, visitor: str = "") -> None:
         """Removes an adapter from the shelf, and the file that was made of it to download."""
-        self.shelf.delete(id)
-        shutil.rmtree(self._zips / id, ignore_errors=True)
+        shelf = self.shelf_of(visitor)
+        shelf.delete(id)
+        shutil.rmtree(self._zip_folder(shelf, id), ignore_errors=True)
 
-    def zip(self, id: str) -> Path:
+    def zip(self, id: str, *, visitor: str = "") -> Path:
         """An adapter's folder as one file to download, in a temporary folder of this process."""
-        slug = re.sub("[^a-z0-9]+", "-", self.shelf.entry(id).name.lower()).strip("-")[:40].strip("-")
-        file = self._zips / id / f"t2l-{slug or 'adapter'}-{id[:6]}.zip"
+        shelf = self.shelf_of(visitor)
+        slug = re.sub("[^a-z0-9]+", "-", shelf.entry(id).name.lower()).strip("-")[:40].strip("-")
+        folder = self._zip_folder(shelf, id)
+        file = folder / f"t2l-{slug or 'adapter'}-{id[:6]}.zip"
         if not file.is_file():
             # Verified once: what a person takes along must be whole.
-            self.shelf.get(id)
-            zip_folder(self.shelf.folder / id, file)
+            shelf.get(id)
+            zip_folder(shelf.folder / id, file)
             # The shelf is kept within a limit, and so are the files made of it.
-            for made in self._zips.iterdir():
-                if not (self.shelf.folder / made.name).is_dir():
+            for made in folder.parent.iterdir():
+                if not (shelf.folder / made.name).is_dir():
                     shutil.rmtree(made, ignore_errors=True)
         return file
+
+    def _zip_folder(self, shelf: Shelf, id: str) -> Path:
+        return self._zips / (shelf.folder.name if shelf is not self.shelf else "own") / id
+
+    # --- the Hub ---
+
+    def publish(
+        self, id: str, repo_id: str, token: str | None, *, visitor: str = "", **options: Any
+    ) -> Published:
+        """Puts an adapter of the shelf on the Hub; options and errors as `t2l.hub.publish`."""
+        return publish(self.adapter(id, visitor=visitor), repo_id, token, **options)
+
+    def suggest_name(self, id: str, *, visitor: str = "") -> str:
+        """A repo name for an adapter of the shelf, without its namespace."""
+        return suggest_name(self.adapter(id, visitor=visitor))
+
+    def preview(
+        self, id: str, repo_id: str, told: Told | None = None, *, visitor: str = ""
+    ) -> dict[str, bytes]:
+        """The files that `publish` would upload, by name, the card (README.md) among them; asks nobody."""
+        return repo_files(self.adapter(id, visitor=visitor), repo_id, told)
+
+    def pull(
+        self, repo_id: str, *, revision: str | None = None, token: str | None = None, visitor: str = ""
+    ) -> Entry:
+        """Puts an adapter of the Hub on the shelf; errors as `t2l.hub.pull`, and for one of another base."""
+        adapter = pull(repo_id, revision=revision, token=token)
+        # Raises for another base or other sizes; rank and modules may differ.
+        align([self.generator.spec.zeros(), adapter.weights])
+        shelf = self.shelf_of(visitor)
+        entry = shelf.add(adapter)
+        self._make_room(visitor)
+        return entry
+
+    def gallery(self, *, token: str | None = None, limit: int = 50) -> tuple[Found, ...]:
+        """Adapters of the Hub with our tag, for the loaded base; private ones of the token too."""
+        return search(self.generator.spec.base_model, token=token, limit=limit)
+
+
+# Stands in where a checkpoint does not tell what it was trained on.
+_UNRELATED = (
+    "Name the chemical element with this atomic number.",
+    "Say in which month the holiday falls.",
+    "Rewrite the recipe for twice as many guests.",
+    "Give the opposite compass direction.",
+    "Name the instrument that is heard.",
+)
+_MOST_RANK = 128
+_MOST_SHELVES = 256
+
+
+def _gpu_seconds(chats: Sequence[Chat], columns: LoRAWeights, decoding: Decoding) -> int:
+    """Seconds of a GPU that a comparison may take: the quota of visitors is short, so ask for little."""
+    return 8 + decoding.max_new_tokens // 15
+
+
+def _arrived(answers: Stream[list[str] | T2LError, None, None]) -> Iterator[list[str]]:
+    """What `_stream` hands over, on this side: texts go on, an error is raised."""
+    with closing(answers):
+        for texts in answers:
+            if isinstance(texts, T2LError):
+                raise texts
+            yield texts
+
+
+def _read_checkpoint(name: str) -> Checkpoint | None:
+    """What a named checkpoint's configuration tells; None where it is in the published format or damaged."""
+    with suppress(OSError, ValueError, LookupError, TypeError, RecursionError, T2LError):
+        config = json.loads((checkpoints_folder() / name / "config.json").read_text(encoding="utf-8"))
+        network, tasks = config["network"], config.get("training", {}).get("tasks")
+        spec = LoRASpec.from_json(network["spec"])
+        return Checkpoint(
+            name,
+            spec.base_model,
+            str(network["variant"]),
+            spec.rank,
+            tuple(spec.targets),
+            len(tasks) if tasks else None,
+        )
+    return None
 
 
 def _shelf_bytes() -> int:

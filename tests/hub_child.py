@@ -20,7 +20,7 @@ from typing import Any
 import huggingface_hub.file_download
 import huggingface_hub.utils._http as http
 
-from t2l import cli, hub
+from t2l import cli, hub, space
 from t2l.adapter import Adapter
 from t2l.errors import T2LError
 
@@ -46,11 +46,23 @@ def search(base_model: str, **options: Any) -> Any:
     return [asdict(found) for found in hub.search(base_model, **options)]
 
 
-def namespaces(token: str | None) -> Any:
-    return hub.namespaces(token)
+def identity(token: str | None) -> Any:
+    return asdict(hub.identity(token))
 
 
-def run(args: list[str], token: str = "") -> Any:
+def check_name(folder: str, repo_id: str, token: str | None) -> Any:
+    return asdict(hub.check_name(repo_id, token, Adapter.load(folder)))
+
+
+def deploy(house: str, repo_id: str, token: str | None, patience: float = 30, **options: Any) -> Any:
+    hub.PATIENCE = patience
+    steps: list[str] = []
+    made = space.deploy(repo_id, token, house=Path(house), progress=steps.append, **options)
+    return {**asdict(made), "steps": steps}
+
+
+def run(args: list[str], token: str = "", house: str = "") -> Any:
+    space.HOUSE = Path(house) if house else space.HOUSE
     # What the client reads at every call.
     os.environ["HF_TOKEN"] = token
     out, err = io.StringIO(), io.StringIO()

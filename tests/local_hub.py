@@ -1,4 +1,7 @@
-"""A Hub on the loopback that speaks the protocol of the real one, and fails where a test wants it to."""
+"""A Hub on the loopback that speaks the protocol of the real one, and fails where a test wants it to.
+
+And a process with the real client, which asks it.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,22 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import uvicorn
 import yaml
+from paths import REPO
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,23 +36,42 @@ STEPS = (
     ("whoami", "GET", r"/api/whoami-v2"),
     ("create", "POST", r"/api/repos/create"),
     ("card", "POST", r"/api/validate-yaml"),
-    ("preupload", "POST", r"/api/models/[^/]+/[^/]+/preupload/.+"),
-    ("commit", "POST", r"/api/models/[^/]+/[^/]+/commit/.+"),
-    ("tree", "GET", r"/api/models/[^/]+/[^/]+/tree/.+"),
-    ("requests", "GET", r"/api/models/[^/]+/[^/]+/discussions"),
-    ("look", "GET", r"/api/models/[^/]+/[^/]+(/revision/.+)?"),
+    ("preupload", "POST", r"/api/(models|spaces)/[^/]+/[^/]+/preupload/.+"),
+    ("commit", "POST", r"/api/(models|spaces)/[^/]+/[^/]+/commit/.+"),
+    ("tree", "GET", r"/api/(models|spaces)/[^/]+/[^/]+/tree/.+"),
+    ("requests", "GET", r"/api/(models|spaces)/[^/]+/[^/]+/discussions"),
+    ("look", "GET", r"/api/(models|spaces)/[^/]+/[^/]+(/revision/.+)?"),
     ("list", "GET", r"/api/models"),
-    ("batch", "POST", r"/[^/]+/[^/]+\.git/info/lfs/objects/batch"),
+    ("batch", "POST", r"(/spaces)?/[^/]+/[^/]+\.git/info/lfs/objects/batch"),
     ("put", "PUT", r"/storage/.+"),
     ("verify", "POST", r"/verify"),
-    ("resolve", "(GET|HEAD)", r"/[^/]+/[^/]+/resolve/.+"),
+    ("resolve", "(GET|HEAD)", r"(/spaces)?/[^/]+/[^/]+/resolve/.+"),
 )
 LICENSES = ("apache-2.0", "mit", "llama3.1", "gemma", "other")
+COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+# As the Hub begins a Space.
+SPACE_CARD = """---
+title: X
+emoji: 📉
+colorFrom: pink
+colorTo: gray
+sdk: gradio
+sdk_version: 1.0.0
+app_file: app.py
+pinned: false
+---
+
+Check out the configuration reference at https://huggingface.co/docs/hub/spaces-config-reference
+"""
 
 
 @dataclass
 class Repo:
-    """A repo: its visibility, commits (oid, files by path), and pull requests (title, author, commit)."""
+    """A repo: its visibility, commits (oid, files by path), and pull requests (title, author, commit).
+
+    asked: what it was created with. accepted: who may see a gated one's files; None where it is not gated.
+    large_files: whether weights are told of as large files.
+    """
 
     id: str
     private: bool
@@ -51,6 +79,9 @@ class Repo:
     requests: list[tuple[str, str, tuple[str, dict[str, bytes]]]] = field(default_factory=list)
     # Sizes that the Hub tells in place of the true ones.
     told_sizes: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, Any] = field(default_factory=dict)
+    accepted: set[str] | None = None
+    large_files: bool = True
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -68,6 +99,8 @@ class Repo:
 
 class LocalHub:
     """The Hub's state and faults. users: what whoami answers, by token. faults: kind by step, until cleared.
+
+    repos: by id, those of Spaces with "spaces/" before it.
 
     Kinds: a status; "cut before" and "cut after" the step was done; "last words" (cut after, and no look from
     then on); "slow"; "stalled"; "not JSON"; "wrong checksum"; "public" (of create: what was asked to be
@@ -91,7 +124,9 @@ class LocalHub:
         self.users[token] = {"type": "user", "name": name, "orgs": listed, "auth": auth}
 
     def add_repo(self, id: str, files: dict[str, bytes] | None = None, private: bool = False) -> Repo:
-        repo = self.repos[id] = Repo(id, private)
+        repo = self.repos[id] = Repo(id.removeprefix("spaces/"), private)
+        if id.startswith("spaces/") and files is None:
+            files = {"README.md": SPACE_CARD.encode()}
         self._add_commit(repo, {".gitattributes": b"*.safetensors filter=lfs\n", **(files or {})})
         return repo
 
@@ -115,7 +150,8 @@ class LocalHub:
         return mine and user["auth"]["accessToken"]["role"] != "read"
 
     def _repo(self, request: Request) -> Repo | Response:
-        repo = self.repos.get("{ns}/{name}".format(**request.path_params))
+        spaces = "spaces/" if re.match("(/api)?/spaces/", request.url.path) else ""
+        repo = self.repos.get(spaces + "{ns}/{name}".format(**request.path_params))
         user = self._user(request)
         sees = repo and (not repo.private or (user and (repo.id.split("/")[0] in _names(user))))
         return (
@@ -131,15 +167,14 @@ class LocalHub:
         if user is None:
             return refused(401, "Invalid username or password.")
         namespace = asked.get("organization") or user["name"]
-        id = f"{namespace}/{asked['name']}"
+        id = f"{'spaces/' if asked.get('type') == 'space' else ''}{namespace}/{asked['name']}"
         if not self._may_write(user, namespace):
             return refused(403, f"You don't have the rights to create a model under {namespace!r}")
         if id in self.repos:
             body = {"error": "You already created this model repo", "url": f"{self.url}/{id}"}
             return JSONResponse(body, 409)
-        self.add_repo(
-            id, private=asked.get("visibility") == "private" and self.faults.get("create") != "public"
-        )
+        private = asked.get("visibility") == "private" and self.faults.get("create") != "public"
+        self.add_repo(id, private=private).asked = asked
         return JSONResponse({"url": f"{self.url}/{id}"})
 
     async def card(self, request: Request) -> Response:
@@ -218,7 +253,7 @@ class LocalHub:
                 files[value["path"]] = self.stored[value["oid"]]
             else:
                 assert line["key"] == "header", f"{line['key']}: nothing may be deleted"
-        if errors := faults_of_card(files["README.md"].decode()):
+        if "README.md" in files and (errors := faults_of_card(files["README.md"].decode())):
             return refused(400, "; ".join(errors))
         user = self._user(request)
         proposes = "create_pr" in request.query_params
@@ -247,10 +282,13 @@ class LocalHub:
         if found is None:
             return refused(404, "No revision", "RevisionNotFound")
         rows: list[dict[str, Any]] = []
+        deep = request.query_params.get("recursive") == "true"
         for path, data in sorted(found[1].items()):
+            if "/" in path and not deep:
+                continue
             size = repo.told_sizes.get(path, len(data))
             row: dict[str, Any] = {"type": "file", "path": path, "size": size, "oid": git_sha1(data)}
-            if path.endswith(".safetensors"):
+            if path.endswith(".safetensors") and repo.large_files:
                 row["oid"] = git_sha1(b"pointer to " + data)
                 row["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": size, "pointerSize": 130}
             rows.append(row)
@@ -280,7 +318,8 @@ class LocalHub:
         wanted = set(parse_qs(request.url.query).get("filter", []))
         rows = [
             told(repo, *repo.commits[-1])
-            for repo in self.repos.values()
+            for id, repo in self.repos.items()
+            if not id.startswith("spaces/")
             if not repo.private or repo.id.split("/")[0] in names
         ]
         rows = [row for row in rows if wanted <= set(row["tags"])]
@@ -290,6 +329,10 @@ class LocalHub:
         repo = self._repo(request)
         if isinstance(repo, Response):
             return repo
+        user = self._user(request)
+        if repo.accepted is not None and (user is None or user["name"] not in repo.accepted):
+            error = f"Access to model {repo.id} is restricted. Visit its page to ask for access."
+            return refused(403 if user else 401, error, "GatedRepo")
         found = repo.at(request.path_params["revision"])
         path = request.path_params["file"]
         if found is None or path not in found[1]:
@@ -306,25 +349,27 @@ class LocalHub:
     # The server.
 
     def _app(self) -> Any:
-        model = "/api/models/{ns}/{name}"
-        app = Starlette(
-            routes=[
-                Route("/api/whoami-v2", self.whoami),
-                Route("/api/repos/create", self.create, methods=["POST"]),
-                Route("/api/validate-yaml", self.card, methods=["POST"]),
-                Route("/api/models", self.list),
-                Route(f"{model}/preupload/{{revision:path}}", self.preupload, methods=["POST"]),
-                Route(f"{model}/commit/{{revision:path}}", self.commit, methods=["POST"]),
-                Route(f"{model}/tree/{{revision:path}}", self.tree),
-                Route(f"{model}/revision/{{revision:path}}", self.look),
-                Route(f"{model}/discussions", self.requests),
-                Route(model, self.look),
-                Route("/{ns}/{name}.git/info/lfs/objects/batch", self.batch, methods=["POST"]),
-                Route("/storage/{oid}", self.put, methods=["PUT"]),
-                Route("/verify", self.verify, methods=["POST"]),
-                Route("/{ns}/{name}/resolve/{revision}/{file:path}", self.resolve),
+        routes = [
+            Route("/api/whoami-v2", self.whoami),
+            Route("/api/repos/create", self.create, methods=["POST"]),
+            Route("/api/validate-yaml", self.card, methods=["POST"]),
+            Route("/api/models", self.list),
+            Route("/storage/{oid}", self.put, methods=["PUT"]),
+            Route("/verify", self.verify, methods=["POST"]),
+        ]
+        for kind, before in (("models", ""), ("spaces", "/spaces")):
+            repo = f"/api/{kind}/{{ns}}/{{name}}"
+            routes += [
+                Route(f"{repo}/preupload/{{revision:path}}", self.preupload, methods=["POST"]),
+                Route(f"{repo}/commit/{{revision:path}}", self.commit, methods=["POST"]),
+                Route(f"{repo}/tree/{{revision:path}}", self.tree),
+                Route(f"{repo}/revision/{{revision:path}}", self.look),
+                Route(f"{repo}/discussions", self.requests),
+                Route(repo, self.look),
+                Route(f"{before}/{{ns}}/{{name}}.git/info/lfs/objects/batch", self.batch, methods=["POST"]),
+                Route(f"{before}/{{ns}}/{{name}}/resolve/{{revision}}/{{file:path}}", self.resolve),
             ]
-        )
+        app = Starlette(routes=routes)
 
         async def failing(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] != "http":
@@ -376,6 +421,8 @@ class LocalHub:
         class Cuttable(H11Protocol):
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
+                # Head and body of an answer are two writes; without this the second waits 40 ms.
+                transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connections[transport.get_extra_info("peername")] = transport
 
         config = uvicorn.Config(self._app(), port=0, log_level="warning", http=Cuttable, lifespan="off")
@@ -390,6 +437,67 @@ class LocalHub:
             server.should_exit = server.force_exit = True
             thread.join()
             sockets[0].close()
+
+
+class Child:
+    """A process with the client; ask() gives its answer after a search for tokens in it."""
+
+    def __init__(self, endpoint: str, home: Path, tokens: tuple[str, ...]) -> None:
+        self.home, self.tokens = home, tokens
+        home.mkdir()
+        environment = {k: v for k, v in os.environ.items() if k not in ("HF_TOKEN", "HF_HUB_OFFLINE")}
+        environment |= {
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(home / "hf"),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "NO_PROXY": "127.0.0.1",
+            "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(home),
+            "PYTHONPATH": str(REPO),
+        }
+        with open(home / "log.txt", "w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(REPO / "tests" / "hub_child.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                text=True,
+            )
+
+    def ask(self, do: str, **job: Any) -> dict[str, Any]:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps({"do": do, **job}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, (self.home / "log.txt").read_text()[-2000:]
+        assert not [token for token in self.tokens if token in line], line
+        answer = json.loads(line)
+        assert "crash" not in answer, answer["crash"]
+        return answer
+
+    def get(self, do: str, **job: Any) -> Any:
+        """The result of what must succeed."""
+        answer = self.ask(do, **job)
+        assert "error" not in answer, answer["error"]
+        return answer["result"]
+
+    def refusal(self, do: str, **job: Any) -> str:
+        """The error of what must fail: one line that a person can read."""
+        answer = self.ask(do, **job)
+        assert "error" in answer, answer
+        assert (
+            "\n" not in answer["error"] and len(answer["error"]) < 700 and "Traceback" not in answer["error"]
+        )
+        return answer["error"]
+
+    def end(self) -> None:
+        assert self.process.stdin and self.process.stdout
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 def step_of(method: str, path: str) -> str:
@@ -439,6 +547,10 @@ def faults_of_card(card: str) -> list[str]:
         errors.append('"base_model" with value is not valid. Use a model id from the Hub.')
     if front.get("license", "mit") not in LICENSES:
         errors.append('"license" must be one of the listed ones')
+    if any(front.get(key, "red") not in COLOURS for key in ("colorFrom", "colorTo")):
+        errors.append('"colorFrom" and "colorTo" must be one of the listed ones')
+    if len(front.get("short_description", "")) > 60:
+        errors.append('"short_description" length must be less than or equal to 60 characters long')
     return errors
 
 

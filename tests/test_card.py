@@ -71,7 +71,7 @@ def test_the_hubs_own_client_reads_the_card() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_of_a_stranger_changes_nothing_but_its_own_block(text: str) -> None:
     plain = render(made(), REPO_ID, Told(notes="n", sample=Sample("a", "b", "c")))
-    told = Told(notes=text, sample=Sample(text, text, text))
+    told = Told(notes=text, sample=Sample(text, text, text), likeness=text)
     card = render(made(condition=text), REPO_ID, told)
     front, body = parts(card)
     assert front == parts(plain)[0]
@@ -103,6 +103,17 @@ def test_what_came_from_elsewhere_is_not_said_to_be_made_here() -> None:
     assert "t2l generate" not in body and "made from a sentence" not in body
     bare = made(condition="", generator="", generator_id="", source="you/<other>")
     assert "# you/\\<other\\>\n" in render(bare, REPO_ID) and "How is not known" in render(bare, REPO_ID)
+
+
+def test_likeness_to_trained_tasks_is_a_bullet_of_the_limits() -> None:
+    body = render(made(), REPO_ID, Told(likeness=" Near `sort_words` \n(0.71).  # Not far "))
+    _, _, limits = body.partition("## Limits\n\n")
+    assert [line[:6] for line in limits.splitlines()] == ["- It w", "- Near", "- It i", "- It f"]
+    assert "\n- Near \\`sort\\_words\\` (0.71). # Not far\n" in limits
+    assert render(made(), REPO_ID, Told(likeness=" \n")) == render(made(), REPO_ID)
+    for wrong, named in (("x" * 601, "601 characters"), ("a\0b", "U\\+0000")):
+        with pytest.raises(T2LError, match=named):
+            Told(likeness=wrong)
 
 
 def test_numbers_stand_there_only_when_measured() -> None:

@@ -15,8 +15,8 @@ from paths import REPO
 # From the ground up; a module imports only what stands before it. `eval` comes after all of `train`.
 ORDER = """
 errors files lora tasks
-attach packed encoder hypernet dnd
-base generator peft_folder official adapter shelf engine export card hub
+attach packed encoder hypernet dnd likeness
+base generator peft_folder official adapter shelf engine export card hub space
 train.loop train.contrast train.sft train.recon train.describe
 eval.metrics eval.formats eval.methods eval.arrow eval.run eval.report
 studio cli __main__
@@ -141,7 +141,7 @@ sys.addaudithook(refuse)
 import app
 studio, page = app.create()
 assert len(page.blocks) > 10
-assert studio._generator is None and studio._engine is None
+assert not studio._generators and studio._engine is None
 assert not any(name.startswith("transformers.models.") for name in sys.modules)
 """
 

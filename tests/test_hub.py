@@ -9,8 +9,6 @@ import json
 import os
 import re
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 
 import pytest
 import torch
-from local_hub import LocalHub, Repo
+from local_hub import Child, LocalHub, Repo
 from paths import REPO
 from safetensors.torch import load_file, save_file
 from test_adapter import adapter as an_adapter
@@ -38,67 +36,6 @@ TOKEN, READER, STRANGER = (f"hf_{name}{'Zq7' * 10}" for name in ("writer", "read
 TOKENS = (TOKEN, READER, STRANGER)
 NAME = "tester/t2l-sort"
 DOC = REPO / "docs" / "publishing.md"
-
-
-class Child:
-    """A process with the client; ask() gives its answer after a search for tokens in it."""
-
-    def __init__(self, endpoint: str, home: Path, tokens: tuple[str, ...]) -> None:
-        self.home, self.tokens = home, tokens
-        home.mkdir()
-        environment = {k: v for k, v in os.environ.items() if k not in ("HF_TOKEN", "HF_HUB_OFFLINE")}
-        environment |= {
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home / "hf"),
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "NO_PROXY": "127.0.0.1",
-            "OMP_NUM_THREADS": "1",
-            "TMPDIR": str(home),
-            "PYTHONPATH": str(REPO),
-        }
-        with open(home / "log.txt", "w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(REPO / "tests" / "hub_child.py")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-                text=True,
-            )
-
-    def ask(self, do: str, **job: Any) -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps({"do": do, **job}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, (self.home / "log.txt").read_text()[-2000:]
-        assert not [token for token in self.tokens if token in line], line
-        answer = json.loads(line)
-        assert "crash" not in answer, answer["crash"]
-        return answer
-
-    def get(self, do: str, **job: Any) -> Any:
-        """The result of what must succeed."""
-        answer = self.ask(do, **job)
-        assert "error" not in answer, answer["error"]
-        return answer["result"]
-
-    def refusal(self, do: str, **job: Any) -> str:
-        """The error of what must fail: one line that a person can read."""
-        answer = self.ask(do, **job)
-        assert "error" in answer, answer
-        assert (
-            "\n" not in answer["error"] and len(answer["error"]) < 700 and "Traceback" not in answer["error"]
-        )
-        return answer["error"]
-
-    def end(self) -> None:
-        assert self.process.stdin and self.process.stdout
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +83,7 @@ def place(request, tmp_path: Path) -> Iterator[SimpleNamespace]:
     if not endpoint or not token:
         pytest.skip("HF_ENDPOINT and T2L_HUB_TOKEN name no other Hub")
     child = Child(endpoint, tmp_path / "home", (token,))
-    name = f"{child.get('namespaces', token=token)[0]}/t2l-test-{secrets.token_hex(4)}"
+    name = f"{child.get('identity', token=token)['name']}/t2l-test-{secrets.token_hex(4)}"
     yield SimpleNamespace(child=child, token=token, name=name)
     child.end()
 
@@ -249,7 +186,6 @@ def test_a_repo_is_one_commit_of_five_facts(hub: LocalHub, child: Child, folder:
 
 
 def test_public_and_organisations(hub: LocalHub, child: Child, folder: Path) -> None:
-    assert child.get("namespaces", token=TOKEN) == ["tester", "team"]
     made = child.get(
         "publish", folder=str(folder), repo_id="team/sorter", token=TOKEN, license="mit", private=False
     )
@@ -289,6 +225,160 @@ def test_search_lists_adapters_made_here_for_one_base(
         ("tester/public", False),
     ]
     assert child.get("search", base_model="some/base", token=TOKEN, limit=1) == mine[:1]
+
+
+def test_a_sign_in_tells_whose_it_is_by_one_question(hub: LocalHub, child: Child) -> None:
+    mine = {"name": "tester", "namespaces": ["tester", "team"], "may_write": True}
+    assert child.get("identity", token=TOKEN) == mine and [step for step, _ in hub.log] == ["whoami"]
+    assert child.get("identity", token=READER) == {
+        "name": "tester",
+        "namespaces": ["tester"],
+        "may_write": False,
+    }
+    assert "needs a sign-in" in child.refusal("identity", token=None)
+    assert "does not accept your sign-in" in child.refusal("identity", token="hf_expired")
+
+
+# What is under a name, before anything is published.
+
+
+def test_a_name_is_free_empty_the_same_an_update_or_taken(
+    hub: LocalHub, child: Child, folder: Path, tmp_path: Path
+) -> None:
+    def state(name: str, folder: Path = folder) -> dict[str, str]:
+        return child.get("check_name", folder=str(folder), repo_id=name, token=TOKEN)
+
+    free = {"state": "free", "message": f"{NAME} is free.", "suggestion": ""}
+    assert state(NAME) == free
+    hub.add_repo("tester/new")
+    assert state("tester/new")["state"] == "empty"
+    child.get("publish", folder=str(folder), repo_id=NAME, token=TOKEN, license="mit", notes="A note.")
+    # The card differs; the weights tell.
+    assert hub.repos[NAME].files["README.md"] != (folder / "README.md").read_bytes()
+    assert state(NAME)["state"] == "same"
+    assert state(NAME, changed(folder, tmp_path / "other", weights=randomly(seed=1)))["state"] == "update"
+    # As a Hub without large-file storage tells: git's own hash.
+    hub.add_repo("tester/plain", contents(folder)).large_files = False
+    assert state("tester/plain")["state"] == "same"
+    spec = LoRASpec("another/base", 2, {"self_attn.q_proj": (6, 5)}, 3, 6)
+    an_adapter(weights=randomly(spec)).save(tmp_path / "b")
+    taken = state(NAME, tmp_path / "b")
+    assert (taken["state"], taken["suggestion"]) == ("taken", f"{NAME}-2")
+    assert "adapter of some/base" in taken["message"] and f"such as {NAME}-2." in taken["message"]
+    hub.add_repo("tester/thesis-2")
+    taken = state("tester/thesis")
+    assert taken["suggestion"] == "tester/thesis-3" and "is no adapter" in taken["message"]
+    for config in (b"not JSON", b"[]", b"[" * 100_000):
+        hub.add_repo("tester/odd", {"adapter_config.json": config})
+        assert "is damaged" in state("tester/odd")["message"]
+    assert {step for step, _ in hub.log} >= {"whoami", "look", "tree", "resolve"}
+
+
+@pytest.mark.parametrize(
+    ("job", "named"),
+    [
+        ({"repo_id": "two words"}, "is no repo name"),
+        ({"repo_id": "stranger/x"}, "may not write in stranger; choose tester or team"),
+        ({"token": READER}, "may only read"),
+        ({"token": None}, "needs a sign-in"),
+        ({"token": "hf_expired"}, "does not accept your sign-in"),
+    ],
+)
+def test_a_name_that_nobody_may_use_is_an_error_and_not_a_state(
+    hub: LocalHub, child: Child, folder: Path, job: dict[str, Any], named: str
+) -> None:
+    whole = {"folder": str(folder), "repo_id": NAME, "token": TOKEN, **job}
+    assert re.search(named, child.refusal("check_name", **whole)) and set(hub.repos) == {"tester/thesis"}
+
+
+def test_looking_at_a_name_changes_nothing_and_names_what_fails(
+    hub: LocalHub, child: Child, folder: Path
+) -> None:
+    hub.add_repo(NAME, contents(folder))
+    job = {"folder": str(folder), "repo_id": NAME, "token": TOKEN}
+    assert child.get("check_name", **job)["state"] == "same"
+    assert {step for step, _ in hub.log} <= {"whoami", "look", "tree", "resolve"}
+    for step in ("whoami", "look", "tree", "resolve"):
+        for kind in (500, "cut before", "echo"):
+            hub.faults[step] = kind
+            assert re.search("fault of its own|cannot be reached|refuses", child.refusal("check_name", **job))
+            hub.faults.clear()
+    assert len(hub.repos[NAME].commits) == 1
+
+
+# Licences that want their text to come along.
+
+LLAMA, TERMS = "meta-llama/Llama-3.1-8B-Instruct", b"LLAMA 3.1 COMMUNITY LICENSE AGREEMENT\n\xc2\xa9\n"
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> dict[str, Any]:
+    spec = LoRASpec(LLAMA, 2, {"self_attn.q_proj": (6, 5)}, 3, 6)
+    an_adapter(weights=randomly(spec)).save(tmp_path / "llama")
+    return {"folder": str(tmp_path / "llama"), "repo_id": "tester/Llama-sort", "token": TOKEN}
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "LICENSE.txt"])
+def test_the_text_of_a_licence_comes_along_from_the_base(
+    hub: LocalHub, child: Child, llama: dict[str, Any], name: str
+) -> None:
+    texts = {name: TERMS, "USE_POLICY.md": b"# Policy\n"}
+    hub.add_repo(LLAMA, {**texts, "config.json": b"{}"}).accepted = {"tester"}
+    made = child.get("publish", **llama)
+    assert made["steps"][1] == f"Fetching the licence of {LLAMA}"
+    files = hub.repos["tester/Llama-sort"].files
+    assert {n: files[n] for n in texts} == texts and b"Llama 3.1" in files["NOTICE"]
+    assert "config.json" not in files and b"Built with Llama" in files["README.md"]
+    assert child.get("publish", **llama)["commit"] == made["commit"]
+    assert child.get("check_name", **llama)["state"] == "same"
+
+
+def test_without_the_text_of_the_licence_nothing_is_published(
+    hub: LocalHub, child: Child, llama: dict[str, Any]
+) -> None:
+    assert f"finds no {LLAMA}" in child.refusal("publish", **llama)
+    repo = hub.add_repo(LLAMA, {"LICENSE": TERMS})
+    repo.accepted = {"somebody"}
+    fault = child.refusal("publish", **llama)
+    assert (
+        f"only to those who accepted its licence (reading LICENSE of {LLAMA}): accept it on {hub.url}/"
+        in fault
+    )
+    repo.accepted = None
+    repo.told_sizes["LICENSE"] = 10**9
+    assert f"LICENSE of {LLAMA} has 1,000,000,000 bytes" in child.refusal("publish", **llama)
+    hub.add_repo(LLAMA, {"USE_POLICY.md": b"# Policy\n"})
+    assert "wants its text to come along, but that repo has none" in child.refusal("publish", **llama)
+    hub.add_repo(LLAMA, {"LICENSE": TERMS})
+    for step, kind in (("resolve", 500), ("resolve", "cut before"), ("resolve", 403)):
+        hub.faults[step] = kind
+        fault = child.refusal("publish", **llama)
+        assert re.search(KINDS[kind], fault) and "Nothing on the Hub has changed" in fault
+        hub.faults.clear()
+    assert set(hub.repos) == {LLAMA, "tester/thesis"}
+    assert {step for step, _ in hub.log} <= {"whoami", "look", "tree", "resolve"}
+
+
+def test_the_notice_of_gemma_names_its_terms_and_restrictions(
+    hub: LocalHub, child: Child, tmp_path: Path
+) -> None:
+    spec = LoRASpec("google/gemma-2-2b-it", 2, {"self_attn.q_proj": (6, 5)}, 3, 6)
+    an_adapter(weights=randomly(spec)).save(tmp_path / "gemma")
+    child.get("publish", folder=str(tmp_path / "gemma"), repo_id=NAME, token=TOKEN)
+    notice = hub.repos[NAME].files["NOTICE"].decode()
+    assert notice.startswith(
+        "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n"
+    )
+    assert "use restrictions in section 3.2" in notice
+
+
+def test_the_card_tells_how_near_the_task_is_to_trained_ones(
+    hub: LocalHub, child: Child, folder: Path
+) -> None:
+    job = {"folder": str(folder), "repo_id": NAME, "token": TOKEN, "license": "mit"}
+    child.get("publish", **job, likeness="The nearest trained task is `sort_words`.")
+    card = hub.repos[NAME].files["README.md"].decode()
+    assert "\n- The nearest trained task is \\`sort\\_words\\`.\n" in card.partition("## Limits")[2]
 
 
 # Every fault at every step.
@@ -637,13 +727,14 @@ def test_the_studio_keeps_what_fits_its_base(monkeypatch, tmp_path: Path) -> Non
     seen = []
     monkeypatch.setattr(t2l.studio, "pull", lambda repo_id, **options: made)
     monkeypatch.setattr(t2l.studio, "publish", lambda *args, **options: seen.append((args, options)))
+    generator = SimpleNamespace(spec=made.spec)
+    monkeypatch.setattr(t2l.studio, "load_generator", lambda folder: generator)
     studio = Studio(shelf=tmp_path)
-    studio._generator = SimpleNamespace(spec=made.spec)  # type: ignore[assignment]
     entry = studio.pull("you/sorter")
     studio.publish(entry.id, NAME, TOKEN, mode="pr")
     ((adapter, name, token), options) = seen[0]
     assert (adapter.id, name, token, options) == (made.id, NAME, TOKEN, {"mode": "pr"})
-    studio._generator.spec = replace(made.spec, base_model="other/base")
+    generator.spec = replace(made.spec, base_model="other/base")
     with pytest.raises(T2LError, match="choose that base"):
         studio.pull("you/sorter")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from t2l.errors import T2LError
-from t2l.lora import LoRASpec, LoRAWeights, concat, mix, stack
+from t2l.lora import LoRASpec, LoRAWeights, align, concat, mix, stack
 
 SPEC = LoRASpec("some/base", 2, {"self_attn.q_proj": (6, 5), "mlp.down_proj": (7, 6)}, rank=3, alpha=6)
 
@@ -124,3 +124,39 @@ def test_foreign_and_damaged_weights_are_refused_by_name() -> None:
         stack([randomly(), randomly(spec=LoRASpec("some/base", 2, SPEC.targets, 4, 8))])
     with pytest.raises(T2LError, match="weights"):
         concat(randomly(n=2), [1.0])
+
+
+def random_adapter(targets: dict[str, tuple[int, int]], rank: int, alpha: float, **more) -> LoRAWeights:
+    spec = LoRASpec(more.pop("base_model", "some/base"), 2, targets, rank, alpha, **more)
+    return spec.zeros().map(torch.randn_like)
+
+
+def test_adapters_of_other_ranks_modules_and_scalings_stand_in_one_stack() -> None:
+    torch.manual_seed(1)
+    q, v = {"self_attn.q_proj": (6, 4)}, {"self_attn.v_proj": (6, 2)}
+    several = [
+        random_adapter(q, 2, 4),
+        random_adapter(v | q, 3, 3),
+        random_adapter(v, 4, 4, use_rslora=True),
+    ]
+    together = stack(align(several))
+    assert together.spec.rank == 4 and set(together.spec.targets) == {*q, *v}
+    for row, adapter in enumerate(several):
+        for name in together.spec.targets:
+            expected = delta(adapter, name) if name in adapter.spec.targets else torch.zeros(())
+            got = delta(together[row], name)
+            torch.testing.assert_close(got, expected.expand_as(got))
+
+
+def test_alike_adapters_are_aligned_as_they_are() -> None:
+    one, two = (random_adapter({"mlp.up_proj": (3, 5)}, 2, 4) for _ in range(2))
+    assert [a is b for a, b in zip(align([one, two]), [one, two], strict=True)] == [True, True]
+    assert align([]) == []
+
+
+def test_adapters_of_another_base_or_size_are_not_aligned() -> None:
+    one = random_adapter({"mlp.up_proj": (3, 5)}, 2, 4)
+    with pytest.raises(T2LError, match="is for other/base"):
+        align([one, random_adapter({"mlp.up_proj": (3, 5)}, 3, 4, base_model="other/base")])
+    with pytest.raises(T2LError, match=r"mlp\.up_proj \(3 to 6\)"):
+        align([one, random_adapter({"mlp.up_proj": (3, 6)}, 2, 4)])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from t2l.engine import Decoding
 from t2l.errors import T2LError
-from t2l.studio import Studio, checkpoint_names, doctor, find_checkpoint
+from t2l.lora import LoRAWeights, stack
+from t2l.studio import Limits, Studio, checkpoint_names, doctor, find_checkpoint
 
 PLURAL = "Output the plural of the noun."
 
@@ -160,3 +163,154 @@ def test_doctor_tells_what_is_embedded() -> None:
     facts = doctor()
     assert facts["would_download"] == [] and len(facts["embedded"]) == 2
     assert facts["versions"]["torch"].startswith("2.") and facts["memory_gb"]["total"] > 0
+
+
+ALICE, BOB = "alice-0123456789abcdef", "bob-0123456789abcdefgh"
+
+
+def test_every_visitor_has_a_shelf_of_their_own(studio: Studio) -> None:
+    made = studio.describe(PLURAL, visitor=ALICE)
+    assert [entry.id for entry in studio.adapters(visitor=ALICE)] == [made.adapter.id]
+    assert studio.adapters(visitor=BOB) == ()
+    for take in (studio.adapter, studio.zip, studio.delete, studio.about):
+        with pytest.raises(T2LError, match="no adapter"):
+            take(made.adapter.id, visitor=BOB)
+    assert ALICE not in str(made.path) and studio.zip(made.adapter.id, visitor=ALICE).is_file()
+    for key in ("short", "x" * 201, 7, None):
+        with pytest.raises(T2LError, match="16 to 200 characters"):
+            studio.adapters(visitor=key)  # type: ignore[arg-type]
+
+
+def test_the_shelves_used_longest_ago_make_room(studio: Studio, tmp_path: Path) -> None:
+    size = studio.describe(PLURAL).bytes
+    small = Studio(shelf=tmp_path, limits=Limits(visitors_bytes=2 * size + size // 2))
+    small._generators, small._engine = studio._generators, studio._engine
+    keys = [f"visitor-{number:016}" for number in range(3)]
+    for number, key in enumerate(keys):
+        folder = small.describe(PLURAL, visitor=key).path.parent
+        os.utime(folder, (number + 1, number + 1))
+    small.describe("Give the capital of the country.", visitor=keys[2])
+    assert [len(small.adapters(visitor=key)) for key in keys] == [0, 0, 2]
+
+
+def test_a_blend_is_exactly_the_weighted_sum(studio: Studio) -> None:
+    one, two = (studio.describe(text).adapter for text in (PLURAL, "Write the words in snake_case."))
+    made = studio.blend(one.id, two.id, 0.3)
+    assert made.adapter.spec.rank == 16 and studio.adapter(made.adapter.id).id == made.adapter.id
+    name = "mlp.down_proj"
+
+    def delta(weights: LoRAWeights) -> torch.Tensor:
+        return weights.spec.scaling * weights.B[name][3] @ weights.A[name][3]
+
+    expected = 0.7 * delta(one.weights) + 0.3 * delta(two.weights)
+    torch.testing.assert_close(delta(made.adapter.weights), expected)
+    entry = studio.shelf.entry(made.adapter.id)
+    assert "70%" in entry.name and "30%" in entry.name
+    # Ranks differ, yet all stand in one pass; a blend that is all of one is that one.
+    whole = studio.blend(one.id, two.id, 0)
+    columns = [one.weights, whole.adapter.weights, made.adapter.weights]
+    *_, (_, plain, same, _) = studio.compare("toaster", columns, Decoding(8))
+    assert plain == same == "toasters"
+    for share in (-0.1, 1.1, True, "half", float("nan")):
+        with pytest.raises(T2LError, match="from 0 to 1"):
+            studio.blend(one.id, two.id, share)  # type: ignore[arg-type]
+
+
+def test_blends_of_blends_end_at_a_rank_that_engines_serve(studio: Studio) -> None:
+    id = studio.describe(PLURAL).adapter.id
+    for _ in range(4):
+        id = studio.blend(id, id, 0.5).adapter.id
+    assert studio.adapter(id).spec.rank == 128
+    with pytest.raises(T2LError, match="rank 256, the most is 128"):
+        studio.blend(id, id, 0.5)
+
+
+def test_the_control_has_nothing_to_do_with_the_description(studio: Studio) -> None:
+    control = studio.control(PLURAL)
+    assert control.condition == studio.control(f" {PLURAL}").condition != PLURAL
+    index = studio.generator.index
+    assert index is not None and control.condition in index.descriptions
+    assert control.id not in {entry.id for entry in studio.adapters(visitor=ALICE)}
+    near = studio.likeness(PLURAL).nearest
+    assert control.condition not in {task.description for task in near}
+    assert len({studio.control(f"Task number {n}.").condition for n in range(12)}) > 3
+
+
+def test_likeness_names_the_nearest_task_and_warns_of_what_is_far(studio: Studio) -> None:
+    near = studio.likeness(PLURAL)
+    assert near.nearest[0].name == "singular_to_plural" and near.warning == ""
+    assert [task.similarity for task in near.nearest] == sorted(
+        (task.similarity for task in near.nearest), reverse=True
+    )
+    far = studio.likeness("qwertz 8813 %%")
+    assert far.similarity is not None and far.far is not None and far.similarity < far.far
+    assert f"{far.similarity:.2f}" in far.warning and far.nearest[0].name in far.warning
+
+
+def test_hints_are_computed_from_what_they_would_bring(studio: Studio) -> None:
+    hints = studio.hints("Which one costs more")
+    for hint in hints:
+        after = studio.likeness(f"Which one costs more. {hint.addition}").nearest[0]
+        assert hint.after == pytest.approx(after.similarity, abs=1e-4) and hint.nearest == after.name
+        assert hint.after > hint.before + 0.01
+    texts = ["Which one costs more", "Change the letters", "Give the answer", "Extract it", "Sort", PLURAL]
+    found = [studio.hints(text) for text in texts]
+    assert any(found) and len({hints for hints in found}) > 2
+    assert studio.hints("") == studio.hints("   ") == studio.hints("x" * 1990) == ()
+
+
+def test_about_tells_what_an_adapter_is(studio: Studio) -> None:
+    made = studio.describe(PLURAL)
+    about = studio.about(made.adapter.id)
+    assert (about.rank, about.n_layers, about.generator) == (8, 30, studio.checkpoint)
+    assert set(about.heat) == set(about.modules) and all(len(row) == 30 for row in about.heat.values())
+    # One cell by hand.
+    linear = studio.engine.base.model.model.layers[5].self_attn.v_proj
+    name = "self_attn.v_proj"
+    weights = made.adapter.weights
+    delta = weights.spec.scaling * weights.B[name][5] @ weights.A[name][5]
+    expected = float(delta.norm() / linear.weight.float().norm())
+    assert about.heat[name][5] == pytest.approx(expected, rel=1e-4)
+    assert about.likeness.nearest[0].name == "singular_to_plural"
+
+
+def test_another_checkpoint_of_the_same_base_serves_beside_the_default(studio: Studio) -> None:
+    names = [checkpoint.name for checkpoint in studio.checkpoints()]
+    assert names[0] == studio.checkpoint and len(names) > 1
+    one, two = (studio.describe(PLURAL, checkpoint=name).adapter for name in names[:2])
+    assert one.id != two.id and two.generator == names[1]
+    with pytest.raises(T2LError, match="no checkpoint"):
+        studio.describe(PLURAL, checkpoint="../elsewhere")
+
+
+def test_a_conversation_goes_on_in_every_column(studio: Studio) -> None:
+    weights = studio.describe(PLURAL).adapter.weights
+    first = list(studio.compare("toaster", [weights], Decoding(6)))[-1]
+    history = [
+        [{"role": "user", "content": "toaster"}, {"role": "assistant", "content": text}] for text in first
+    ]
+    alone = list(studio.compare("child", [weights], Decoding(6)))[-1]
+    after = list(studio.compare("child", [weights], Decoding(6), history=history))[-1]
+    chat = [*history[0], {"role": "user", "content": "child"}]
+    zeros = stack([studio.generator.spec.zeros()])
+    assert after[0] == list(studio.engine.stream([chat], zeros, Decoding(6)))[-1][0] != alone[0]
+    with pytest.raises(T2LError, match="1 conversations were given for 2 columns"):
+        studio.compare("child", [weights], history=history[:1])
+
+
+def test_limits_come_from_the_environment_and_hold(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T2L_LIMIT_NEW_TOKENS", "9")
+    monkeypatch.setenv("T2L_LIMIT_DESCRIPTION", "10")
+    strict = Studio(shelf=studio.shelf.folder, limits=Limits.read())
+    with pytest.raises(T2LError, match="most is 10"):
+        strict.describe(PLURAL)
+    with pytest.raises(T2LError, match="10 new tokens were asked for; the most is 9"):
+        strict.compare("toaster", [], Decoding(10))
+    for value in ("many", "-1", "0", "1e3", "9" * 18):
+        monkeypatch.setenv("T2L_LIMIT_NEW_TOKENS", value)
+        with pytest.raises(T2LError, match=r"(?i)new_tokens"):
+            Limits.read()
+    monkeypatch.delenv("T2L_LIMIT_NEW_TOKENS")
+    monkeypatch.setenv("T2L_LIMIT_TOKENS", "9")
+    with pytest.raises(T2LError, match="T2L_LIMIT_TOKENS is no limit; choose T2L_LIMIT_ADAPTERS"):
+        Limits.read()

@@ -3,32 +3,49 @@ Knows gradio and the studio, nothing else."""
 
 from __future__ import annotations
 
+import secrets
+from typing import Any
+
 import gradio as gr
-from gradio.themes import Soft
 
 from t2l.studio import Studio
-from t2l.ui import compare
+from t2l.ui import api, compare, gallery, look, publish, shelf
+from t2l.ui.common import Page
 
-# Run history would keep every visitor's prompts; monitoring and the API page show more than a visitor needs.
-LAUNCH = {
-    "theme": Soft(),
-    "css": compare.CSS,
-    "footer_links": ["settings"],
+# Run history would keep every visitor's prompts; monitoring shows more than a visitor needs.
+LAUNCH: dict[str, Any] = {
+    "theme": look.theme(),
+    "css": look.CSS,
+    "head": look.HEAD,
+    "footer_links": ["api", "settings"],
     "run_history": False,
     "ssr_mode": False,
     "enable_monitoring": False,
     "max_file_size": "1mb",
 }
 
+INTRODUCTION = """# Text-to-LoRA
+Say what a task is. A hypernetwork turns the sentence into a LoRA adapter in one forward pass; then ask the
+base model and the adapted one the same thing.
+"""
+
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over one studio; loads nothing."""
     with gr.Blocks(title="Text-to-LoRA", analytics_enabled=False) as page:
-        gr.Markdown(
-            "# Text-to-LoRA\n"
-            "Say what a task is. A hypernetwork turns the sentence into a LoRA adapter in one forward pass; "
-            "then ask the base model and the adapted one the same thing."
-        )
-        with gr.Tabs(), gr.Tab("Compare"):
-            compare.build(studio)
+        # A secret that stays the same: a restart of the server must lose nobody's shelf. The key is random.
+        visitor = gr.BrowserState("", storage_key="t2l-visitor", secret="t2l")
+        gr.Markdown(INTRODUCTION)
+        with gr.Tabs(selected="compare") as tabs:
+            shared = Page(studio, visitor, gr.State([]), gr.State(0), tabs)
+            for tab in (compare, shelf, gallery, publish):
+                with gr.Tab(tab.__name__.rpartition(".")[2].capitalize(), id=tab.__name__.rpartition(".")[2]):
+                    tab.build(shared)
+        api.build(studio)
+        # The first event of a visit: whoever has no key yet gets one that nobody can guess.
+        page.load(_key, [visitor], [visitor], api_visibility="private", queue=False)
     return page
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) and len(key) >= 43 else secrets.token_urlsafe(32)

@@ -3,15 +3,13 @@ Knows gradio and the studio, nothing else."""
 
 from __future__ import annotations
 
-import functools
-import html
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from t2l.studio import MAX_DESCRIPTION, MAX_PROMPT, Made, Studio, T2LError
+from t2l.studio import MAX_DESCRIPTION, MAX_PROMPT, Made
+from t2l.ui.common import Page, friendly
 
 CSS = """
 #base textarea, #adapted textarea { font-family: var(--font-mono); }
@@ -28,8 +26,9 @@ EXAMPLES = [
 ]
 
 
-def build(studio: Studio) -> None:
+def build(page: Page) -> None:
     """Adds the tab's components and events to the surrounding Blocks."""
+    studio = page.studio
     with gr.Row(equal_height=True):
         description = gr.Textbox(
             label="Task description",
@@ -91,30 +90,3 @@ def build(studio: Studio) -> None:
     outputs = [status, download, base, adapted, note]
     asked = gr.on([ask.click, prompt.submit], friendly(compare), [description, prompt], outputs, **private)
     stop.click(None, cancels=[asked], api_visibility="private")
-
-
-def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """The one place where a T2LError becomes a message on the page; it quotes users, so it is escaped."""
-
-    def toast(err: T2LError) -> gr.Error:
-        return gr.Error(html.escape(str(err)), title="That did not work", print_exception=False)
-
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def stream(*args: Any) -> Iterator[Any]:
-            try:
-                yield from handler(*args)
-            except T2LError as err:
-                raise toast(err) from err
-
-        return stream
-
-    @functools.wraps(handler)
-    def call(*args: Any) -> Any:
-        try:
-            return handler(*args)
-        except T2LError as err:
-            raise toast(err) from err
-
-    return call

@@ -1,0 +1,95 @@
+"""Writes a checkpoint's index of trained tasks, and measures below which similarity little is to be expected.
+
+    python scripts/index_tasks.py checkpoints/NAME --tasks data/suite,OTHERS --results results/NAME.jsonl
+
+The index holds every task of the checkpoint's training as the mean direction of its trained descriptions. The
+threshold comes from scored descriptions (method t2l of `t2l eval`): the similarity that best separates those
+whose adapter answers at least one of five examples right from the others (Youden's J).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from t2l.errors import T2LError
+from t2l.generator import Condition, Generator
+from t2l.likeness import INDEX, TaskIndex
+from t2l.tasks import read_suites
+
+USEFUL = 0.2
+
+
+def threshold(points: list[tuple[float, float]]) -> tuple[float, float, float]:
+    """(similarity, score) pairs -> the best cut and the share of useful ones above, of useless ones below."""
+    useful = [s for s, score in points if score >= USEFUL]
+    others = [s for s, score in points if score < USEFUL]
+    if not useful or not others:
+        raise T2LError("All scored descriptions are useful, or none is; no threshold separates them.")
+
+    def kept(cut: float) -> tuple[float, float]:
+        return sum(s >= cut for s in useful) / len(useful), sum(s < cut for s in others) / len(others)
+
+    values = sorted({s for s, _ in points})
+    cuts = [statistics.mean(pair) for pair in itertools.pairwise(values)]
+    best = max(cuts, key=lambda cut: sum(kept(cut)))
+    return best, *kept(best)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("checkpoint")
+    parser.add_argument("--tasks", required=True, help="folders of task suites, separated by commas")
+    parser.add_argument("--results", help="scored descriptions; without them no threshold is stored")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+
+    generator = Generator.load(args.checkpoint)
+    training = generator.training
+    suite = read_suites(args.tasks.split(","))
+    if missing := set(training["tasks"]) - set(suite):
+        raise T2LError(f"{args.tasks} lacks {len(missing)} of the trained tasks, first {min(missing)}.")
+    tasks = [suite[name] for name in training["tasks"]]
+
+    def encode(texts: tuple[str, ...]) -> torch.Tensor:
+        return generator.encoder.encode_cached([Condition(text).text for text in texts])
+
+    used = [task.descriptions[: training["descriptions"]] for task in tasks]
+    index = TaskIndex.of(
+        [t.name for t in tasks], [t.descriptions[0] for t in tasks], [encode(u) for u in used]
+    )
+    report = {"checkpoint": generator.name, "tasks": len(tasks)}
+    if args.results:
+        scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+        for line in Path(args.results).read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["method"] == "t2l":
+                scores[row["task"], row["description"]].append(row["strict"])
+        points = []
+        for (name, number), values in scores.items():
+            near = index.nearest(encode((suite[name].descriptions[number],))[0], 1)[0]
+            points.append((near.similarity, statistics.mean(values)))
+        far, above, below = threshold(points)
+        index = replace(index, far=round(far, 3))
+        report |= {
+            "descriptions": len(points),
+            "far": index.far,
+            "useful_above": round(above, 3),
+            "useless_below": round(below, 3),
+            "mean_score_above": round(100 * statistics.mean(v for s, v in points if s >= far), 1),
+            "mean_score_below": round(100 * statistics.mean(v for s, v in points if s < far), 1),
+            "below": sum(s < far for s, _ in points),
+        }
+    index.save(Path(args.checkpoint) / INDEX)
+    print(json.dumps(report) if args.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
+
+
+if __name__ == "__main__":
+    main()

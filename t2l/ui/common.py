@@ -1,0 +1,63 @@
+"""What the tabs share: the studio, the visitor's key, the chosen adapters, and how an error is shown.
+Knows gradio and the studio, nothing else."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from t2l.studio import Studio, T2LError
+
+
+@dataclass(frozen=True)
+class Page:
+    """The studio and the components that more than one tab reads.
+
+    visitor: the key of this browser's own shelf. chosen: ids of the adapters beside the base in Compare.
+    shelf_changed: counts up whenever the visitor's shelf has changed. tabs: "compare", "shelf", "gallery"
+    and "publish".
+    """
+
+    studio: Studio
+    visitor: gr.BrowserState
+    chosen: gr.State
+    shelf_changed: gr.State
+    tabs: gr.Tabs
+
+    @property
+    def private(self) -> dict[str, Any]:
+        """Options of every event of the page: programs use the named endpoints instead."""
+        return {"api_visibility": "private", "concurrency_limit": self.studio.limits.at_once}
+
+
+def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The one place where a T2LError becomes a message on the page; it quotes users, so it is escaped."""
+
+    def toast(err: T2LError) -> gr.Error:
+        return gr.Error(html.escape(str(err)), title="That did not work", print_exception=False)
+
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*args: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*args)
+            except T2LError as err:
+                raise toast(err) from err
+
+        return stream
+
+    @functools.wraps(handler)
+    def call(*args: Any) -> Any:
+        try:
+            return handler(*args)
+        except T2LError as err:
+            raise toast(err) from err
+
+    return call

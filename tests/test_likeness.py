@@ -1,0 +1,76 @@
+"""How near a description is to what was trained: by hand-computed vectors, and in the shipped checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from paths import REPO
+
+from t2l.errors import T2LError
+from t2l.generator import Generator
+from t2l.likeness import INDEX, TaskIndex
+
+CHECKPOINTS = sorted(path.parent for path in (REPO / "checkpoints").glob("*/config.json"))
+
+
+def small() -> TaskIndex:
+    conditions = [torch.tensor([[3.0, 0, 0], [0, 5.0, 0]]), torch.tensor([[0, 0, 2.0]])]
+    return TaskIndex.of(["both", "third"], ["Do both.", "Do the third."], conditions)
+
+
+def test_the_nearest_task_comes_first_whatever_the_lengths() -> None:
+    found = small().nearest(torch.tensor([0.0, 0.3, 0.4]), 5)
+    assert [near.name for near in found] == ["third", "both"]
+    assert [near.similarity for near in found] == pytest.approx([0.8, 0.6 * 0.5**0.5])
+    assert found[0].description == "Do the third."
+
+
+def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
+    index = small()
+    index.save(tmp_path / INDEX)
+    again = TaskIndex.load(tmp_path / INDEX)
+    assert (again.names, again.descriptions, again.far) == (index.names, index.descriptions, None)
+    torch.testing.assert_close(again.centres, index.centres, atol=4e-3, rtol=0)
+
+
+def test_a_damaged_index_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / INDEX
+    small().save(file)
+    whole = file.read_bytes()
+    for bad in (b"", whole[:-3], whole.replace(b'third\\"', b'third\\" '), b"x" * 100):
+        file.write_bytes(bad)
+        with pytest.raises(T2LError, match=INDEX):
+            TaskIndex.load(file)
+
+
+def test_vectors_of_another_encoder_are_refused() -> None:
+    with pytest.raises(T2LError, match="3 numbers"):
+        small().nearest(torch.ones(4))
+
+
+@pytest.mark.parametrize("folder", CHECKPOINTS, ids=lambda folder: folder.name)
+def test_a_shipped_checkpoint_names_the_task_that_a_new_wording_means(folder: Path) -> None:
+    generator = Generator.load(folder)
+    assert generator.index is not None and set(generator.index.names) == set(generator.training["tasks"])
+    vectors = generator.encoder.encode(["Give the plural form of this noun.", "Is the review good or bad?"])
+    names = [generator.index.nearest(vector)[0].name for vector in vectors]
+    assert "plural" in names[0] and "sentiment" in names[1]
+
+
+def test_the_index_changes_no_adapter_and_is_kept(tmp_path: Path) -> None:
+    generator = Generator.load(CHECKPOINTS[0])
+    without = Generator(
+        generator.network,
+        generator.encoder_name,
+        generator.base_weights_id,
+        generator.training,
+        encoder_adapter=generator.encoder_adapter,
+    )
+    assert without.id == generator.id
+    generator.save(tmp_path / "copy")
+    again = Generator.load(tmp_path / "copy")
+    assert again.index is not None and again.index.far == generator.index.far
+    again.save(tmp_path / "copy")
+    assert (tmp_path / "copy" / INDEX).is_file()
