@@ -1,68 +1,295 @@
-"""Examples a second of SFT, packed behind their shared template start.
-Peer in the same run: the same examples as padded rows of their own, the form of the reference's batches."""
+"""A step of SFT, and a library of LoRAs: median seconds of several batches, and peak memory of one.
+Peers in the same run: LoRA copied to every token, PEFT with one LoRA, and one task after another."""
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import statistics
+import sys
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
+import psutil
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from t2l.attach import attached
+from t2l.attach import FreeLoRA, attached, target_modules
 from t2l.base import BaseModel, quiet
 from t2l.hypernet import T2L, T2LConfig
+from t2l.lora import LoRAWeights
 from t2l.tasks import read_suite
-from t2l.train.sft import SFTConfig, SFTData, answer_losses, pack
+from t2l.train.library import Adapters
+from t2l.train.sft import (
+    IGNORED,
+    SFTConfig,
+    SFTData,
+    Step,
+    Tokens,
+    answer_losses,
+    generated_l2,
+    pack,
+    sft_loss,
+)
+
+_SAMPLED = 4
+TARGETS = ["self_attn.q_proj", "self_attn.v_proj"]
+
+
+@contextmanager
+def peak(device: torch.device, found: dict[str, float], name: str) -> Iterator[None]:
+    """Notes how many MB the block needed at most beyond what was held before."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        yield
+        found[name] = (torch.cuda.max_memory_allocated() - before) / 1e6
+        return
+    if sys.platform == "linux":
+        # What the allocator keeps of earlier blocks would hide what this one needs.
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    process, highest, over = psutil.Process(), [0], threading.Event()
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not over.wait(0.002):
+            highest[0] = max(highest[0], process.memory_info().rss)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        found[name] = (highest[0] - before) / 1e6
+
+
+def measure(device: torch.device, ways: dict[str, Callable[[int], None]], rounds: int) -> dict[str, Any]:
+    """Every way on the batches 0, 1, ..., in turns: one round for memory, then those that are timed."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    memory: dict[str, float] = {}
+    for name, way in ways.items():
+        with peak(device, memory, name):
+            way(0)
+            _finish(device)
+    for number in range(rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way(number)
+            _finish(device)
+            seconds[name].append(time.perf_counter() - start)
+    return {name: {"seconds": statistics.median(seconds[name]), "peak_mb": memory[name]} for name in ways}
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def copied_to_tokens(model: nn.Module, weights: LoRAWeights) -> Iterator[None]:
+    """The reference's hooks: A and B once more for every token, then a product of single rows.
+
+    Source: described from the published training code; it keeps b·t·r·(i + o) numbers for each module.
+    """
+
+    def hook(a: Tensor, b: Tensor) -> Any:
+        def add(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            x = args[0]
+            batch, length, size = x.shape
+            left = a.to(x.dtype).mT.repeat_interleave(length, dim=0)
+            right = b.to(x.dtype).mT.repeat_interleave(length, dim=0)
+            change = torch.bmm(torch.bmm(x.reshape(batch * length, 1, size), left), right)
+            return output + weights.spec.scaling * change.view(batch, length, -1)
+
+        return add
+
+    handles = [
+        module.register_forward_hook(hook(weights.A[name][:, layer], weights.B[name][:, layer]))
+        for name, linears in target_modules(model, weights.spec).items()
+        for layer, module in enumerate(linears)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def padded(rows: Sequence[Sequence[Tokens]], device: torch.device) -> dict[str, Tensor]:
+    """Every example a row of its own, padded to a multiple of eight: ids, attention_mask, labels."""
+    examples = [example for row in rows for example in row]
+    length = -(-max(len(p) + len(a) for p, a in examples) // 8) * 8
+
+    def column(row: list[int], value: int) -> list[int]:
+        return row + [value] * (length - len(row))
+
+    ids = [column([*p, *a], 0) for p, a in examples]
+    mask = [column([1] * (len(p) + len(a)), 0) for p, a in examples]
+    labels = [column([*[IGNORED] * len(p), *a], IGNORED) for p, a in examples]
+    named = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    return {name: torch.tensor(value, device=device) for name, value in named.items()}
+
+
+def mean_loss(model: Any, batch: dict[str, Tensor], **more: Any) -> Tensor:
+    """Mean over rows of the answers' cross-entropy, from logits of every position."""
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], **more).logits
+    labels = batch["labels"][:, 1:]
+    losses = F.cross_entropy(logits[:, :-1].float().mT, labels, reduction="none", ignore_index=IGNORED)
+    return (losses.sum(1) / (labels != IGNORED).sum(1)).mean()
+
+
+def one_linear(device: torch.device, rounds: int) -> dict[str, Any]:
+    """The known figures of the reference's hook: 1024 to 1024, rank 8, 8 rows of 256 tokens, float32."""
+    from t2l.attach import spec_for
+
+    model = nn.Module()
+    model.model = nn.Module()
+    linear = nn.Linear(1024, 1024, bias=False).requires_grad_(False)
+    model.model.layers = nn.ModuleList([nn.ModuleDict({"proj": linear})])
+    model.to(device)
+    x = torch.randn(8, 256, 1024, device=device, requires_grad=True)
+    network = FreeLoRA(spec_for(model, "one", ["proj"], 8, 16), 8).to(device)
+    everyone = torch.arange(8, device=device)
+
+    def bare(_: int) -> None:
+        linear(x).sum().backward()
+
+    def copied(_: int) -> None:
+        with copied_to_tokens(model, network(everyone)):
+            linear(x).sum().backward()
+
+    def ours(_: int) -> None:
+        with attached(model, network(everyone)):
+            linear(x).sum().backward()
+
+    return measure(device, {"bare": bare, "copied_to_tokens": copied, "attached": ours}, rounds)
+
+
+def sft_steps(base: BaseModel, data: SFTData, rounds: int) -> dict[str, Any]:
+    """8 tasks, one example each, as in the reference; then up to 8 packed examples each."""
+    from peft import LoraConfig, get_peft_model
+
+    spec = base.spec(TARGETS)
+    config = T2LConfig(spec, 384, "m", shift="element", scale="scalar")
+    network = T2L(config).initialise("zero").to(base.device)
+    loss = sft_loss(base, data.config)
+
+    def ours(rows: list[list[Tokens]], condition: Tensor) -> None:
+        loss(network, Step(pack(rows), condition, len(rows)))["loss"].backward()
+        network.zero_grad()
+
+    def one_each(number: int) -> tuple[list[list[Tokens]], Tensor]:
+        rows, condition = data.rows(number)
+        return [row[:1] for row in rows], condition
+
+    def copied(number: int) -> None:
+        rows, condition = one_each(number)
+        weights = network(condition.to(base.device))
+        with copied_to_tokens(base.model, weights):
+            value = mean_loss(
+                base.model, padded(rows, base.device), output_hidden_states=True, use_cache=False
+            )
+        (value + data.config.l2 * generated_l2(weights)).backward()
+        network.zero_grad()
+
+    ways = {
+        "t2l": lambda number: ours(*one_each(number)),
+        "copied_to_tokens": copied,
+        "t2l_packed": lambda number: ours(*data.rows(number)),
+    }
+    found = measure(base.device, ways, rounds)
+    # Last, since PEFT wraps the base's modules for good.
+    wrapped = get_peft_model(base.model, LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"]))
+
+    def peft(number: int) -> None:
+        rows, _ = one_each(number)
+        mean_loss(wrapped, padded(rows, base.device), use_cache=False).backward()
+        wrapped.zero_grad()
+
+    found |= measure(base.device, {"peft": peft}, rounds)
+    wrapped.unload()
+    return found
+
+
+def libraries(base: BaseModel, data: SFTData, rounds: int, n: int) -> dict[str, Any]:
+    """A step of n adapters, 8 examples each: together, and one after another as 8 rows.
+
+    Of the latter a few are timed and stand for all.
+    """
+    spec = base.spec(TARGETS)
+    network = Adapters(spec, n).to(base.device)
+    optimizer = torch.optim.AdamW(network.each.parameters())
+    loss = sft_loss(base, data.config, separate=True)
+
+    def together(number: int) -> None:
+        rows, _ = data.rows(number)
+        loss(network, Step(pack(rows), torch.arange(n), sum(map(len, rows))))["total"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def in_turn(number: int) -> None:
+        rows, _ = data.rows(number)
+        for index, row in enumerate(rows[:_SAMPLED]):
+            weights = network(torch.tensor([index]))[0]
+            with attached(base.model, weights):
+                losses, share = answer_losses(base.model, pack([[example] for example in row]).to(base))
+            (losses * share).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    found = measure(base.device, {"together": together, "in_turn": in_turn}, rounds)
+    found["in_turn"]["seconds"] *= n / min(n, _SAMPLED)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", default="data/suite")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--base", help="Hub id or folder (default: the embedded base)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--library", type=int, default=32, help="tasks of the library")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
-    base = BaseModel.load(dtype=args.dtype)
+    base = BaseModel.load(**({"name": args.base} if args.base else {}), dtype=args.dtype)
     base.model.set_attn_implementation("eager" if base.device.type == "cpu" else "sdpa")
     tasks = list(read_suite(args.tasks, split="train").values())
-    spec = base.spec(["self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.down_proj"])
-    network = T2L(T2LConfig(spec, 384, "m", shift="element", scale="scalar")).initialise("zero")
-    config = SFTConfig(tasks_per_step=8)
-    data = SFTData(base, tasks, list(torch.randn(len(tasks), 1, 384)), config)
 
-    def seconds(rows: list, owner: list[int], condition: torch.Tensor) -> float:
-        start = time.perf_counter()
-        with attached(base.model, network(condition), torch.tensor(owner)):
-            losses, share = answer_losses(base.model, pack(rows).to(base))
-        (losses * share).sum().backward()
-        nn.Module.zero_grad(network)
-        return time.perf_counter() - start
+    def data(n: int) -> SFTData:
+        # Long enough for eight examples of most tasks.
+        config = SFTConfig(tasks_per_step=n, tokens_per_row=160)
+        return SFTData(base, tasks, list(torch.randn(len(tasks), 1, 384)), config)
 
-    packed, separate, examples = [], [], 0
-    for step in range(args.steps + 1):
-        rows, condition = data.rows(step)
-        alone = [[example] for row in rows for example in row]
-        owner = [number for number, row in enumerate(rows) for _ in row]
-        packed.append(seconds(rows, list(range(len(rows))), condition))
-        separate.append(seconds(alone, owner, condition))
-        examples += len(alone) if step else 0
-    each = examples / args.steps
-    result = {
+    result: dict[str, Any] = {
         "dtype": str(base.dtype).removeprefix("torch."),
-        "examples_a_step": each,
-        "packed_examples_per_second": each / statistics.median(packed[1:]),
-        "separate_examples_per_second": each / statistics.median(separate[1:]),
-        "packed_over_separate": statistics.median(separate[1:]) / statistics.median(packed[1:]),
+        "device": base.device.type,
+        "one_linear": one_linear(base.device, args.rounds),
+        "library": libraries(base, data(args.library), args.rounds, args.library),
+        "sft": sft_steps(base, data(8), args.rounds),
     }
+    ours = result["sft"]["t2l"]
+    for peer in ("copied_to_tokens", "peft"):
+        for fact in ("seconds", "peak_mb"):
+            result[f"{peer}_over_t2l_{fact}"] = result["sft"][peer][fact] / ours[fact]
+    result["in_turn_over_together"] = (
+        result["library"]["in_turn"]["seconds"] / result["library"]["together"]["seconds"]
+    )
     if args.json:
         print(json.dumps(result))
         return
-    for key, value in result.items():
-        print(f"{key:<30} {value if isinstance(value, str) else round(value, 2)}")
+    for part in ("one_linear", "sft", "library"):
+        for name, row in result[part].items():
+            print(f"{part:<11} {name:<17} {1000 * row['seconds']:9.1f} ms {row['peak_mb']:9.1f} MB")
+    for key in [key for key in result if "_over_" in key]:
+        print(f"{key:<34} {result[key]:.2f}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
 from t2l.generator import Condition, Generator
 from t2l.likeness import INDEX, TaskIndex
@@ -59,6 +60,7 @@ def main() -> None:
     tasks = [suite[name] for name in training["tasks"]]
 
     def encode(texts: tuple[str, ...]) -> torch.Tensor:
+        assert isinstance(generator.encoder, TextEncoder)
         return generator.encoder.encode_cached([Condition(text).text for text in texts])
 
     used = [task.descriptions[: training["descriptions"]] for task in tasks]

@@ -7,8 +7,12 @@ import functools
 import hashlib
 import json
 import os
+import shutil
+import stat
+import struct
 import threading
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,17 @@ from t2l.errors import T2LError
 from t2l.files import complete_or_absent
 from t2l.generator import MAX_DESCRIPTION, check_text
 from t2l.lora import LoRASpec, LoRAWeights
-from t2l.peft_folder import CONFIG, WEIGHTS, peft_config, read_bytes, read_json, read_peft, reading
+from t2l.peft_folder import (
+    CONFIG,
+    MOST_TEXT,
+    MOST_WEIGHTS,
+    WEIGHTS,
+    peft_config,
+    read_bytes,
+    read_json,
+    read_peft,
+    reading,
+)
 
 STORY, CARD = "t2l.json", "README.md"
 FILES = (CARD, CONFIG, WEIGHTS, STORY)
@@ -168,6 +182,66 @@ def zip_folder(folder: str | Path, file: str | Path) -> Path:
     finally:
         work.unlink(missing_ok=True)
     return file
+
+
+def unzip_folder(file: str | Path, folder: str | Path, most: int = MOST_WEIGHTS) -> Path:
+    """The adapter's files of a zip as a folder, complete or absent; the zip may come from a stranger.
+
+    They lie at the zip's top or in one folder there; whatever else it holds is left out, and no path of its
+    own is used. most: bytes of the weights. Raises T2LError for a zip that is damaged or encrypted, that
+    holds no adapter or several, and for a file that is a link or too large.
+    """
+    file, folder = Path(file), Path(folder)
+    with complete_or_absent(folder) as work:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for name, info in _zipped(archive, file.name).items():
+                    limit = most if name == WEIGHTS else MOST_TEXT
+                    # Reading ends at the size that is told here, whatever the data would become.
+                    if info.file_size > limit:
+                        raise T2LError(
+                            f"{name} in {file.name} has {info.file_size:,} bytes; the most is {limit:,}. "
+                            "Give a smaller adapter."
+                        )
+                    with archive.open(info) as source, open(work / name, "wb") as target:
+                        shutil.copyfileobj(source, target)
+        # What a damaged or hostile zip makes of its reader.
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            struct.error,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            ArithmeticError,
+        ) as err:
+            raise T2LError(f"{file.name} is no zip that can be read ({err}); zip the folder again.") from err
+    return folder
+
+
+def _zipped(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
+    """The adapter's files in a zip, by name; raises T2LError as `unzip_folder`."""
+    found: dict[str, dict[str, zipfile.ZipInfo]] = {}
+    for info in archive.infolist():
+        folder, _, inner = info.filename.rpartition("/")
+        if inner not in FILES or "/" in folder or folder in (".", "..") or info.filename[0] == "/":
+            continue
+        if inner in found.setdefault(folder, {}):
+            raise T2LError(f"{name} holds {info.filename[:80]!r} twice; zip the folder again.")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise T2LError(f"{info.filename[:80]!r} in {name} is a link; zip the file itself.")
+        # The others have no bound on what one block of them becomes in memory.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise T2LError(f"{name} is compressed in a way that is not read here; zip it the usual way.")
+        found[folder][inner] = info
+    adapters = [files for files in found.values() if CONFIG in files or WEIGHTS in files]
+    if len(adapters) != 1:
+        raise T2LError(
+            f"{name} holds {len(adapters) or 'no'} adapters at its top or in a folder there; zip one folder "
+            f"with {CONFIG} and {WEIGHTS}."
+        )
+    return adapters[0]
 
 
 def _write_json(file: Path, value: Any) -> None:

@@ -97,12 +97,15 @@ class attached:
     Every target adds scaling · (x Aᵀ) Bᵀ, computed in the module's own type, or in float32 on a CPU where
     no gradient is wanted. Each adapter slice is moved once to its module's device and that type, and gathered
     for a row only inside the layer that uses it. The same object may be entered again, step after step.
+    dropout: of x on its way to the adapter, where gradients are wanted.
     Gradients flow into `weights`: call backward inside the block when gradient checkpointing (non-reentrant
     only) is on.
     Raises T2LError for a model or a batch that it cannot serve.
     """
 
-    def __init__(self, model: nn.Module, weights: LoRAWeights, rows: Tensor | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, weights: LoRAWeights, rows: Tensor | None = None, dropout: float = 0.0
+    ) -> None:
         _refuse_reentrant_checkpointing(model)
         if weights.n is None and rows is not None:
             raise T2LError("rows choose from a stack; a single adapter serves every row.")
@@ -116,7 +119,12 @@ class attached:
             (
                 module,
                 _hook(
-                    name, weights.A[name][..., layer, :, :], weights.B[name][..., layer, :, :], scaling, rows
+                    name,
+                    weights.A[name][..., layer, :, :],
+                    weights.B[name][..., layer, :, :],
+                    scaling,
+                    rows,
+                    dropout,
                 ),
             )
             for name, linears in target_modules(model, weights.spec).items()
@@ -147,7 +155,7 @@ def _refuse_reentrant_checkpointing(model: nn.Module) -> None:
             )
 
 
-def _hook(name: str, a: Tensor, b: Tensor, scaling: float, rows: Tensor | None) -> Any:
+def _hook(name: str, a: Tensor, b: Tensor, scaling: float, rows: Tensor | None, dropout: float) -> Any:
     """The forward hook of one module; a (n, r, i), b (n, o, r), or one adapter without the first axis."""
     place: tuple[torch.device, torch.dtype] | None = None
     left = right = a
@@ -164,6 +172,8 @@ def _hook(name: str, a: Tensor, b: Tensor, scaling: float, rows: Tensor | None) 
             rows = None if rows is None else rows.to(x.device)
             place = (x.device, kind)
         x = x.to(kind)
+        if dropout and learning:
+            x = nn.functional.dropout(x, dropout)
         if left.dim() == 2:
             change = (x @ left) @ right
         else:

@@ -56,24 +56,27 @@ class BaseModel:
     ) -> BaseModel:
         """Loads a base by Hub id or local folder; the default comes from its package where that is installed.
 
-        dtype: "auto" (the faster of float32 and bfloat16, by a short measurement), "float32", "bfloat16" or
-        "float16". device: "auto", "cpu", "cuda", "mps". say: receives a line where something takes long.
+        dtype: "auto" (the faster of float32 and bfloat16, by a short measurement), "float32", "bfloat16",
+        "float16", or "4bit" (NF4 by bitsandbytes). device: "auto", "cpu", "cuda", "mps". say: receives a line
+        where something takes long.
         Raises T2LError naming what cannot be found or loaded.
         """
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         place = choose_device(device)
-        kind = choose_dtype(dtype, place)
+        quantised = _four_bits(place) if dtype == "4bit" else {}
+        kind = torch.bfloat16 if quantised else choose_dtype(dtype, place)
         gguf = embedded_gguf() if name == DEFAULT_BASE else None
         source = str(converted(gguf, say or _stderr)) if gguf else name
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
-            options: dict[str, Any] = {"dtype": kind, "output_loading_info": True}
+            options: dict[str, Any] = {"dtype": kind, "output_loading_info": True, **quantised}
             loaded: Any = AutoModelForCausalLM.from_pretrained(source, **options)
             model, report = loaded
         # RuntimeError: weights of other shapes than the configuration says, or too little memory.
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as err:
+        # ImportError: a base that is stored quantised, without the package that reads it.
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as err:
             reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:300]
             raise T2LError(
                 f"The base model {name!r} cannot be loaded ({reason}); check the name, the network and your "
@@ -85,7 +88,8 @@ class BaseModel:
         if not getattr(tokenizer, "chat_template", None):
             raise T2LError(f"{name} has no chat template; choose an instruction-tuned base.")
         model.eval().requires_grad_(False)
-        nn.Module.to(model, place)
+        if not quantised:
+            nn.Module.to(model, place)
         if gguf:
             weights_id = f"{gguf.name}@sha256:{sha256(gguf)}"
         elif Path(name).is_dir():
@@ -181,11 +185,29 @@ def read_config(name: str) -> Any:
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+def _four_bits(device: torch.device) -> dict[str, Any]:
+    """What transformers needs to load a base as NF4; raises T2LError without bitsandbytes or on a CPU."""
+    if not importlib.util.find_spec("bitsandbytes"):
+        raise T2LError(
+            "dtype 4bit needs the package bitsandbytes; install it (pip install bitsandbytes), or choose "
+            "bfloat16."
+        )
+    if device.type == "cpu":
+        # bitsandbytes 0.50 changes its weights there in a pass without gradients, to a form that has none.
+        raise T2LError("dtype 4bit needs a GPU, since gradients would be lost on a CPU; choose bfloat16.")
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+    )
+    return {"quantization_config": config, "device_map": {"": str(device)}}
+
+
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     """ "auto" measures float32 against bfloat16 on a product like a decoder's (some 20 ms)."""
     if name != "auto":
         if name not in _DTYPES:
-            raise T2LError(f"dtype {name!r} is unknown; choose auto, {', '.join(_DTYPES)}.")
+            raise T2LError(f"dtype {name!r} is unknown; choose auto, {', '.join(_DTYPES)}, 4bit.")
         return _DTYPES[name]
 
     def seconds(dtype: torch.dtype) -> float:

@@ -8,7 +8,7 @@ import dataclasses
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--strength", type=float, default=1.0, help="of the adapter; 0 is the base")
     compare.set_defaults(run=_compare)
 
-    train = commands.add_parser("train", help="train a hypernetwork").add_subparsers(
+    train = commands.add_parser("train", help="train a hypernetwork, or LoRAs").add_subparsers(
         dest="method", required=True
     )
     sft = train.add_parser("sft", parents=[common], help="through the frozen base, on a suite of tasks")
@@ -81,7 +81,14 @@ def _parser() -> argparse.ArgumentParser:
         "encoder", parents=[common], help="fit the text encoder to the descriptions of a suite of tasks"
     )
     recon = train.add_parser("recon", parents=[common], help="from a library of adapters, without a base")
+    library = train.add_parser(
+        "library", parents=[common], help="one LoRA for each task, many in one batch (no hypernetwork)"
+    )
+    multitask = train.add_parser(
+        "multitask", parents=[common], help="one LoRA for all tasks (no hypernetwork)"
+    )
     from t2l.train.contrast import ContrastRun
+    from t2l.train.library import LibraryRun, MultitaskRun
     from t2l.train.loop import FitConfig
     from t2l.train.recon import ReconRun
     from t2l.train.sft import SFTConfig, SFTRun
@@ -89,9 +96,69 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(recon, ReconRun, FitConfig)
     recon.set_defaults(run=_train_recon)
     _add_settings(sft, SFTRun, SFTConfig, FitConfig)
+    _add_settings(library, LibraryRun, SFTConfig, FitConfig, without=_NO_CONDITION | {"family_power"})
+    _add_settings(multitask, MultitaskRun, SFTConfig, FitConfig, without=_NO_CONDITION)
+    library.set_defaults(run=_train_library)
+    multitask.set_defaults(run=_train_multitask)
     _add_settings(contrast, ContrastRun, FitConfig)
     sft.set_defaults(run=_train_sft)
     contrast.set_defaults(run=_train_encoder)
+
+    describing = train.add_parser(
+        "describe", parents=[common], help="write descriptions for tasks that have none, from their examples"
+    )
+    describing.add_argument("--tasks", type=_names, required=True, help="folders of suites, by commas")
+    describing.add_argument("--names", type=_names, default=(), help="only these tasks, by commas")
+    describing.add_argument("--count", type=int, default=8, help="descriptions of each task (default 8)")
+    who = describing.add_mutually_exclusive_group(required=True)
+    who.add_argument("--endpoint", default="", help="of an OpenAI-compatible server, such as https://host/v1")
+    who.add_argument("--local", action="store_true", help="the local base; small ones write poor ones")
+    describing.add_argument("--model", default="", help="of the endpoint")
+    describing.add_argument(
+        "--key-variable", default="OPENAI_API_KEY", help="environment variable of the key"
+    )
+    describing.add_argument("--timeout", type=float, default=60.0, help="seconds")
+    describing.add_argument("--base", default="", help="Hub id or folder, with --local")
+    describing.add_argument("--seed", type=int, default=0)
+    describing.set_defaults(run=_train_describe)
+
+    data = commands.add_parser("data", help="tasks of your own").add_subparsers(dest="method", required=True)
+    converting = data.add_parser("convert", parents=[common], help="make tasks of files of examples")
+    converting.add_argument(
+        "source", help="a .jsonl, .csv or .parquet file, or a folder with one for each task"
+    )
+    converting.add_argument("--out", required=True, help="folder of the suite; its tasks are added to")
+    converting.add_argument("--name", default="", help="of the task (default: the file's)")
+    converting.add_argument(
+        "--description", action="append", default=[], help="what the task is; may be repeated"
+    )
+    converting.add_argument(
+        "--later", action="store_true", help="descriptions come later (t2l train describe)"
+    )
+    converting.add_argument("--paraphrases", type=int, default=0, help="more wordings of each, from frames")
+    converting.add_argument(
+        "--layout", default="plain", help="plain, or super_natural for the Lots-of-LoRAs datasets"
+    )
+    converting.add_argument(
+        "--definition-in-input", action="store_true", help="super_natural: the base reads the definition too"
+    )
+    converting.add_argument("--input-field", default="input")
+    converting.add_argument("--output-field", default="output")
+    converting.add_argument("--ignore", type=_names, default=(), help="fields to leave out, by commas")
+    converting.add_argument("--split", default="train", choices=["train", "eval"])
+    converting.add_argument("--metric", default="exact_match", choices=["exact_match", "choice"])
+    converting.add_argument("--max-new-tokens", type=int, default=32, help="longest answer")
+    converting.add_argument("--test", type=int, default=0, help="inputs kept for testing (default a tenth)")
+    converting.add_argument("--license", default="", help="of the data")
+    converting.add_argument("--open-license", action="store_true", help="the data may be passed on freely")
+    converting.set_defaults(run=_data_convert)
+    checking = data.add_parser(
+        "check", parents=[common], help="what held-out tasks share with those that are trained on"
+    )
+    checking.add_argument("--tasks", type=_names, required=True, help="folders of suites, by commas")
+    checking.add_argument("--encoder", help="text encoder that compares descriptions")
+    checking.add_argument("--text-only", action="store_true", help="leave descriptions out")
+    checking.set_defaults(run=_data_check)
 
     # A fixed type: "auto" may choose another one when an interrupted measurement goes on.
     evaluate = commands.add_parser(
@@ -232,7 +299,7 @@ _TRAIN_HELP = {
     "descriptions": "how many of each task's descriptions are trained on",
     "val_tasks": "tasks kept out and scored as unseen ones, separated by commas",
     "open_license": "only tasks whose data may be passed on freely",
-    "dtype": "auto, float32, bfloat16 or float16 of the base",
+    "dtype": "auto, float32, bfloat16, float16 or 4bit of the base",
     "tasks_per_step": "rows of a step, each one task and one adapter",
     "examples_per_task": "most examples that share a row",
     "tokens_per_row": "most tokens of a row with several examples",
@@ -241,6 +308,17 @@ _TRAIN_HELP = {
     "label_smoothing": "of the cross-entropy",
     "condition_noise": "mixes a task's descriptions and adds noise of this size",
     "family_power": "a task is drawn with its family's size to the power of minus this",
+    "neftune": "noise on the base's input embeddings, this over sqrt(tokens x size) (arXiv 2310.05914)",
+    "lora_dropout": "of what the adapters read",
+    "accumulate": "passes that a step is cut into, to save memory; the numbers stay the same",
+    "mixed_precision": "no or bf16",
+    "gradient_checkpointing": "compute the base's layers again in the backward pass, to save memory",
+    "patience": "validations without a lower loss that end training (0: never)",
+    "names": "only these tasks, separated by commas",
+    "offset": "folder of an adapter, such as a multi-task LoRA, that what is generated is added to",
+    "snapshots": "how many last states of each adapter to keep besides its best one",
+    "snapshot_every": "steps between them",
+    "track": "send the log's numbers to tensorboard, trackio or wandb too",
     "steps": "optimiser steps",
     "learning_rate": "at the top of the schedule",
     "warmup": "fraction of the steps in which the rate rises",
@@ -253,11 +331,17 @@ _TRAIN_HELP = {
 }
 
 
-def _add_settings(parser: argparse.ArgumentParser, *settings: type) -> None:
+# What steers descriptions, which a LoRA without a hypernetwork does not read.
+_NO_CONDITION = {"condition_noise"}
+
+
+def _add_settings(parser: argparse.ArgumentParser, *settings: type, without: Collection[str] = ()) -> None:
     parser.add_argument("--out", required=True, help="folder of the run; the same command again continues it")
     for kind in settings:
         group = parser.add_argument_group(kind.__name__)
         for field in dataclasses.fields(kind):
+            if field.name in without:
+                continue
             option: dict[str, Any] = {"help": _TRAIN_HELP[field.name]}
             if field.default is dataclasses.MISSING:
                 option["required"] = True
@@ -289,6 +373,32 @@ def _train_sft(args: argparse.Namespace) -> dict[str, Any]:
     return {"steps": done, "checkpoint": f"{args.out}/generator"}
 
 
+def _train_library(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.train.library import INDEX, LibraryRun, train_library
+    from t2l.train.loop import FitConfig
+    from t2l.train.sft import SFTConfig
+
+    quiet()
+    run, sft, fitting = (_given(args, kind) for kind in (LibraryRun, SFTConfig, FitConfig))
+    done = train_library(run, sft, fitting, args.out)
+    print(f"{done} adapters; the library is {args.out}, its index {args.out}/{INDEX}")
+    return {"adapters": done, "library": args.out}
+
+
+def _train_multitask(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.train.library import MultitaskRun, train_multitask
+    from t2l.train.loop import FitConfig
+    from t2l.train.sft import SFTConfig
+
+    quiet()
+    run, sft, fitting = (_given(args, kind) for kind in (MultitaskRun, SFTConfig, FitConfig))
+    done = train_multitask(run, sft, fitting, args.out)
+    print(f"{done} steps done; the adapter is {args.out}/adapter")
+    return {"steps": done, "adapter": f"{args.out}/adapter"}
+
+
 def _train_encoder(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import quiet
     from t2l.train.contrast import ContrastRun, train_encoder
@@ -311,8 +421,54 @@ def _train_recon(args: argparse.Namespace) -> dict[str, Any]:
     return {"steps": done, "checkpoint": f"{args.out}/generator", "errors": f"{args.out}/report/errors.jsonl"}
 
 
+def _train_describe(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import DEFAULT_BASE, quiet
+    from t2l.train.describe import Endpoint, describe, local
+
+    quiet()
+    if args.local:
+        ask = local(args.base or DEFAULT_BASE)
+    else:
+        ask = Endpoint(args.endpoint, args.model, args.key_variable, args.timeout).ask
+    made = describe(args.tasks, args.count, ask, names=args.names, seed=args.seed)
+    print(f"{sum(map(len, made.values()))} descriptions of {len(made)} tasks")
+    return {"descriptions": made}
+
+
+def _data_convert(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.train.data import Columns, Conversion, convert
+
+    # The published layout has an id beside both.
+    ignore = (*args.ignore, "id") if args.layout == "super_natural" else args.ignore
+    made = convert(
+        args.source,
+        args.out,
+        _given(args, Conversion),
+        name=args.name,
+        descriptions=args.description,
+        columns=Columns(args.input_field, args.output_field, ignore),
+        layout=args.layout,
+    )
+    print(f"{args.out}: {len(made)} tasks, {sum(made.values())} examples")
+    return {"out": args.out, "tasks": made}
+
+
+def _data_check(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.encoder import DEFAULT_ENCODER, TextEncoder
+    from t2l.tasks import read_suites
+    from t2l.train.data import overlaps, table
+
+    quiet()
+    suite = read_suites(args.tasks)
+    rows = overlaps(suite.values(), None if args.text_only else TextEncoder(args.encoder or DEFAULT_ENCODER))
+    print("\n".join(table(rows)))
+    return {"tasks": [dataclasses.asdict(row) for row in rows]}
+
+
 def _given(args: argparse.Namespace, settings: type) -> Any:
-    return settings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(settings)})
+    names = [field.name for field in dataclasses.fields(settings) if hasattr(args, field.name)]
+    return settings(**{name: getattr(args, name) for name in names})
 
 
 def _studio(args: argparse.Namespace) -> Any:

@@ -29,6 +29,23 @@ _ROOM = 128
 MAX_COLUMNS = 8
 # Requests that take turns; more of them wait, since each holds a cache.
 _AT_ONCE = 4
+# Held by every step, and across every fork: within a step the model carries hooks and torch holds locks,
+# which a child would inherit for good. The first lets a fork pass between two steps of a busy engine.
+_TURN, _STEP = threading.Lock(), threading.Lock()
+
+
+def _hold_steps() -> None:
+    _TURN.acquire()
+    _STEP.acquire()
+
+
+def _let_steps_go() -> None:
+    _STEP.release()
+    _TURN.release()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork.
+    os.register_at_fork(before=_hold_steps, after_in_parent=_let_steps_go, after_in_child=_let_steps_go)
 
 
 @dataclass(frozen=True)
@@ -304,8 +321,8 @@ class Engine:
     """Owns a base model: requests reach its thread by a queue and get their texts back by a queue.
 
     Each request's rows are one batch; requests take turns step by step, so that nobody waits for another's
-    whole answer and every answer is what it would be alone. After a fork the thread is begun anew. On a CPU
-    the base multiplies from packed weights, see `t2l.packed`.
+    whole answer and every answer is what it would be alone. A fork waits for the end of a step; in the child
+    the thread is begun anew. On a CPU the base multiplies from packed weights, see `t2l.packed`.
     """
 
     def __init__(self, base: BaseModel) -> None:
@@ -347,7 +364,10 @@ class Engine:
                 request = requests.get()
                 decoding = decode(self.base, request.prompts, request.weights, request.decoding)
                 running.append((request, decoding))
-            running = [(request, texts) for request, texts in running if _advance(request, texts)]
+            with _TURN:
+                pass
+            with _STEP:
+                running = [(request, texts) for request, texts in running if _advance(request, texts)]
 
 
 def _advance(request: _Request, texts: Iterator[list[str]]) -> bool:

@@ -92,6 +92,20 @@ def read_peft(folder: Path) -> tuple[LoRAWeights, str]:
     return weights, hashlib.sha256(data).hexdigest()
 
 
+def read_spec(folder: Path) -> LoRASpec:
+    """The specification of a folder's adapter, from its configuration and its tensors' shapes alone.
+
+    Modules come in alphabetical order. Raises T2LError as `read_peft`; call it within `reading`, too.
+    """
+    from safetensors import safe_open
+
+    config = read_json(folder, CONFIG)
+    refuse_unserved(config)
+    with safe_open(_checked(folder, WEIGHTS, MOST_WEIGHTS), framework="pt") as stored:
+        shapes = {key: stored.get_slice(key).get_shape() for key in stored.keys()}
+    return _spec(config, _plain({key: torch.empty(shape, device="meta") for key, shape in shapes.items()}))
+
+
 def peft_config(spec: LoRASpec) -> dict[str, Any]:
     """The smallest adapter_config.json that PEFT and vLLM read; keys and modules sorted.
 
@@ -120,6 +134,10 @@ def read_bytes(folder: Path, name: str, most: int = MOST_WEIGHTS) -> bytes:
 
     Raises T2LError where it is missing, over `most` bytes, or a link to outside the folder.
     """
+    return _checked(folder, name, most).read_bytes()
+
+
+def _checked(folder: Path, name: str, most: int) -> Path:
     file = folder / name
     if not file.is_file():
         raise T2LError(_missing(folder, name))
@@ -128,7 +146,7 @@ def read_bytes(folder: Path, name: str, most: int = MOST_WEIGHTS) -> bytes:
         raise T2LError(f"{name} is a link out of the folder; put the file itself there (cp -L).")
     if (size := real.stat().st_size) > most:
         raise T2LError(f"{name} has {size:,} bytes; the most is {most:,}. Give a smaller adapter.")
-    return real.read_bytes()
+    return real
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:

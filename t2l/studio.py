@@ -23,14 +23,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from t2l.adapter import Adapter, title, zip_folder
+from t2l.adapter import Adapter, title, unzip_folder, zip_folder
 from t2l.attach import target_modules, transformer_layers
 from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
-from t2l.card import Measured, Sample, Told
+from t2l.card import LICENSES, Measured, Sample, Told, known_license
 from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
-from t2l.hub import Found, Published, publish, pull, repo_files, search, suggest_name
+from t2l.hub import (
+    Found,
+    Identity,
+    NameState,
+    Published,
+    check_name,
+    identity,
+    publish,
+    pull,
+    repo_files,
+    search,
+    suggest_name,
+)
 from t2l.likeness import Near
 from t2l.lora import LoRASpec, LoRAWeights, align, concat, stack
 from t2l.official import WEIGHTS as PUBLISHED
@@ -45,10 +57,12 @@ __all__ = [
     "Entry",
     "Found",
     "Hint",
+    "Identity",
     "Likeness",
     "Limits",
     "Made",
     "Measured",
+    "NameState",
     "Near",
     "Published",
     "Sample",
@@ -301,8 +315,10 @@ class Studio:
     def load(self) -> None:
         """Loads checkpoint, encoder and base now, so that the first visitor does not wait."""
         try:
-            _ = self.generator.encoder
-            _ = self.engine
+            # One after the other: transformers sets torch's own type while it loads, for all threads.
+            with self._lock:
+                _ = self.generator.encoder
+                _ = self.engine
         except T2LError as err:
             self._failure = str(err)
             raise
@@ -540,7 +556,26 @@ class Studio:
 
     def open_folder(self, folder: str | Path, *, visitor: str = "") -> Entry:
         """Puts a copy of an adapter's folder, made here or by PEFT, on the shelf."""
-        return self.shelf_of(visitor).open_folder(folder)
+        entry = self.shelf_of(visitor).open_folder(folder)
+        self._make_room(visitor)
+        return entry
+
+    def open_zip(self, file: str | Path, *, visitor: str = "") -> Entry:
+        """Puts the adapter of a zip on the shelf: one made by `zip`, or of a folder that PEFT wrote.
+
+        Raises T2LError as `unzip_folder` and `open_folder`, and for an adapter of another base.
+        """
+        # No name of a stranger's file becomes a path.
+        name = re.sub("[^A-Za-z0-9._ -]+", "-", Path(file).stem)[:60].strip(". -") or "adapter"
+        with tempfile.TemporaryDirectory(prefix="t2l-unzip-") as temporary:
+            folder = Path(temporary) / name
+            try:
+                unzip_folder(file, folder, self.limits.shelf_bytes)
+                align([self.generator.spec.zeros(), Adapter.load(folder).weights])
+                return self.open_folder(folder, visitor=visitor)
+            except T2LError as err:
+                fault = str(err).replace(str(folder), name)
+        raise T2LError(fault)
 
     def rename(self, id: str, name: str, *, visitor: str = "") -> Entry:
         """Gives an adapter of the shelf another name of at most 80 characters."""
@@ -578,6 +613,18 @@ class Studio:
     ) -> Published:
         """Puts an adapter of the shelf on the Hub; options and errors as `t2l.hub.publish`."""
         return publish(self.adapter(id, visitor=visitor), repo_id, token, **options)
+
+    def identity(self, token: str | None) -> Identity:
+        """Whose sign-in a token is; asks the Hub once, errors as `t2l.hub.identity`."""
+        return identity(token)
+
+    def check_name(self, id: str, repo_id: str, token: str | None, *, visitor: str = "") -> NameState:
+        """What publishing an adapter of the shelf under a name would meet; errors as `t2l.hub.check_name`."""
+        return check_name(repo_id, token, self.adapter(id, visitor=visitor))
+
+    def licenses(self, id: str, *, visitor: str = "") -> tuple[str, ...]:
+        """What a person must choose from to publish an adapter; nothing where its base's licence is known."""
+        return () if known_license(self.adapter(id, visitor=visitor).spec.base_model) else tuple(LICENSES)
 
     def suggest_name(self, id: str, *, visitor: str = "") -> str:
         """A repo name for an adapter of the shelf, without its namespace."""

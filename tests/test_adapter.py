@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import random
+import shutil
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from t2l.adapter import Adapter, zip_folder
+from t2l.adapter import Adapter, unzip_folder, zip_folder
 from t2l.attach import attached
 from t2l.base import BaseModel
 from t2l.errors import T2LError
@@ -156,6 +158,132 @@ def test_a_zip_holds_one_folder_of_files_that_anyone_may_read(tmp_path: Path) ->
         # Without a mode, unzip makes files that their owner cannot read.
         assert {info.external_attr >> 16 for info in archive.infolist()} == {0o100644}
         assert archive.read("one/t2l.json") == (tmp_path / "one" / "t2l.json").read_bytes()
+
+
+def zipped(file: Path, files: Mapping[str, bytes | str], **kind: Any) -> Path:
+    with zipfile.ZipFile(file, "w", **kind) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file
+
+
+def test_a_zip_is_opened_again_wherever_the_folder_lies_in_it(tmp_path: Path) -> None:
+    made = adapter()
+    made.save(tmp_path / "one")
+    files = contents(tmp_path / "one")
+    ours = zip_folder(tmp_path / "one", tmp_path / "ours.zip")
+    # As PEFT's own folders are zipped: at the top, with a tokenizer and a system's own files.
+    peft = {n: files[n] for n in FILES[:3]} | {
+        "tokenizer.json": b"{}",
+        "__MACOSX/._README.md": b"x",
+        "a/b/c": b"",
+    }
+    theirs = zipped(tmp_path / "theirs.zip", peft)
+    unzip_folder(ours, tmp_path / "out" / "ours")
+    assert contents(tmp_path / "out" / "ours") == files
+    opened = Adapter.load(unzip_folder(theirs, tmp_path / "out" / "theirs"))
+    assert list(contents(tmp_path / "out" / "theirs")) == FILES[:3]
+    assert opened.source == "theirs" and opened.weights_sha256 == made.weights_sha256
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ours", "theirs"]
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    return info
+
+
+def patched(data: bytes, part: bytes, at: int, value: bytes) -> bytes:
+    """A zip with other bytes at a place of its last record of a kind."""
+    start = data.rfind(part) + at
+    return data[:start] + value + data[start + len(value) :]
+
+
+HEAD = b"PK\x01\x02"
+HOSTILE: dict[str, tuple[Callable[[Path, dict[str, bytes]], Any], str]] = {
+    "no zip": (lambda file, files: file.write_bytes(b"no zip"), "no zip that can be read"),
+    "cut off": (lambda file, files: file.write_bytes(zipped(file, files).read_bytes()[:-30]), "no zip"),
+    "nothing": (lambda file, files: zipped(file, {}), "holds no adapters"),
+    "a whole model": (lambda file, files: zipped(file, {"config.json": b"{}"}), "holds no adapters"),
+    "above": (lambda file, files: zipped(file, {f"../{n}": d for n, d in files.items()}), "no adapters"),
+    "here": (lambda file, files: zipped(file, {f"./{n}": d for n, d in files.items()}), "no adapters"),
+    "absolute": (lambda file, files: zipped(file, {f"/{n}": d for n, d in files.items()}), "no adapters"),
+    "deep": (lambda file, files: zipped(file, {f"a/../{n}": d for n, d in files.items()}), "no adapters"),
+    "two": (
+        lambda file, files: zipped(file, {f"{f}/{n}": d for f in "ab" for n, d in files.items()}),
+        "2 adap",
+    ),
+    "one twice": (
+        lambda file, files: file.write_bytes(
+            zipped(file, files | {"t2l.jsoN": b"{}"}).read_bytes().replace(b"t2l.jsoN", b"t2l.json")
+        ),
+        "'t2l.json' twice",
+    ),
+    "a link": (
+        lambda file, files: zipped(file, {link("adapter_config.json"): "/etc/passwd"}),  # type: ignore[dict-item]
+        "is a link",
+    ),
+    "another compression": (
+        lambda file, files: zipped(file, files, compression=zipfile.ZIP_LZMA),
+        "usual way",
+    ),
+    "a bomb": (
+        lambda file, files: zipped(
+            file, files | {"adapter_model.safetensors": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED
+        ),
+        "10,000,000 bytes; the most is 1,000,000",
+    ),
+    "much text": (
+        lambda file, files: zipped(file, files | {"t2l.json": bytes(2**20 + 1)}),
+        "most is 1,048,576",
+    ),
+    "a false size": (
+        lambda file, files: file.write_bytes(
+            patched(zipped(file, {"adapter_config.json": bytes(10**5)}).read_bytes(), HEAD, 24, b"\5\0\0\0")
+        ),
+        "no zip that can be read .*CRC",
+    ),
+    "a password": (
+        lambda file, files: file.write_bytes(patched(zipped(file, files).read_bytes(), HEAD, 8, b"\1\0")),
+        "no zip that can be read",
+    ),
+    "a place outside": (
+        lambda file, files: file.write_bytes(
+            patched(zipped(file, files).read_bytes(), HEAD, 42, b"\xf0\0\0\0")
+        ),
+        "no zip that can be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_zip_is_refused_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    make, named = HOSTILE[name]
+    adapter().save(tmp_path / "one")
+    make(tmp_path / "x.zip", contents(tmp_path / "one"))
+    with pytest.raises(T2LError, match=f"x.zip.*{named}"):
+        unzip_folder(tmp_path / "x.zip", tmp_path / "out" / "folder", most=10**6)
+    assert not list((tmp_path / "out").iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "out", "x.zip"]
+
+
+def test_a_zip_of_random_faults_is_opened_or_refused(tmp_path: Path) -> None:
+    adapter().save(tmp_path / "one")
+    data = zip_folder(tmp_path / "one", tmp_path / "one.zip").read_bytes()
+    chance = random.Random(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(data)
+        for _ in range(chance.randint(1, 3)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        (tmp_path / "x.zip").write_bytes(damaged)
+        try:
+            unzip_folder(tmp_path / "x.zip", tmp_path / "out")
+        except T2LError:
+            refused += 1
+        else:
+            shutil.rmtree(tmp_path / "out")
+    assert refused > 200
 
 
 def edit(file: str, **changes: Any) -> Callable[[Path], None]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny_base
 import torch
 from paths import REPO
 from torch import nn
 
+from t2l.adapter import Adapter
 from t2l.attach import FreeLoRA, attached, spec_for
+from t2l.base import BaseModel
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
 from t2l.generator import Generator
@@ -28,12 +35,19 @@ from t2l.train.loop import FitConfig, fit
 from t2l.train.sft import (
     SFTConfig,
     SFTData,
+    SFTRun,
+    Step,
+    _begin_at,
     _begin_from,
     answer_losses,
     blur,
+    checkpoint_layers,
+    cut,
     pack,
     reserved,
+    sft_loss,
     stack_conditions,
+    train_sft,
 )
 
 TARGETS = ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]
@@ -94,6 +108,117 @@ def test_packing_shares_the_common_start_once() -> None:
     assert rows.ids.shape == (2, 4 + 6 + 4 + 8)
     assert rows.weights.sum() == pytest.approx(1)
     assert rows.positions[0, 4] == 4 and rows.positions[0, 10] == 4
+
+
+def free(tiny, n: int = 2) -> FreeLoRA:
+    made = FreeLoRA(spec_for(tiny, "some/base", TARGETS, 4, 8), n)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in made.B:
+        nn.init.normal_(parameter, std=0.1, generator=generator)
+    return made
+
+
+def gradients(network: nn.Module, loss, steps: list[Step], held: ExitStack | None = None) -> tuple:
+    torch.manual_seed(0)
+    network.zero_grad()
+    total = 0.0
+    for step in steps:
+        with held or ExitStack():
+            value = loss(network, step)["loss"]
+            value.backward()
+        total += float(value.detach())
+    return total, [p.grad.clone() for p in network.parameters()]
+
+
+def test_a_step_in_several_passes_gives_the_loss_and_gradients_of_one(tiny) -> None:
+    three = [*examples(), examples()[0][:2]]
+    step = Step(pack(three), torch.arange(3), 6, ("a", "b", "c"))
+    network, loss = free(tiny, 3), sft_loss(TinyBase(tiny), SFTConfig(l2=0.1))
+    value, whole = gradients(network, loss, [step])
+    for n in (2, 3, 8):
+        pieces = cut(step, n)
+        assert len(pieces) == min(n, 3) and sum(piece.examples for piece in pieces) == pytest.approx(6)
+        assert sorted(name for piece in pieces for name in piece.tasks) == ["a", "b", "c"]
+        added, parts = gradients(network, loss, pieces)
+        assert added == pytest.approx(value, abs=1e-6)
+        for one, other in zip(whole, parts, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    # No longer than its own rows need.
+    assert cut(step, 3)[1].rows.ids.shape[1] == len(three[1][0][0]) + len(three[1][0][1])
+
+
+def test_rows_of_one_adapter_give_the_gradients_of_copies(tiny) -> None:
+    one, two = free(tiny, 1), free(tiny, 2)
+    with torch.no_grad():
+        for mine, theirs in zip(two.parameters(), one.parameters(), strict=True):
+            mine.copy_(theirs.expand_as(mine))
+    loss, rows = sft_loss(TinyBase(tiny), SFTConfig(l2=0)), pack(examples())
+    value, shared = gradients(one, loss, [Step(rows, torch.zeros(2, dtype=torch.long), 4)])
+    expected, apart = gradients(two, loss, [Step(rows, torch.arange(2), 4)])
+    assert value == pytest.approx(expected, abs=1e-6)
+    for mine, theirs in zip(shared, apart, strict=True):
+        torch.testing.assert_close(mine[0], theirs.sum(0), atol=1e-6, rtol=1e-4)
+
+
+def test_checkpointed_layers_give_equal_gradients_with_dropout_and_noise(tiny) -> None:
+    held, step = ExitStack(), Step(pack(examples()), torch.arange(2), 4)
+    config = SFTConfig(lora_dropout=0.3, neftune=5)
+    value, plain = gradients(free(tiny), sft_loss(TinyBase(tiny), config, held=held), [step], held)
+    assert gradients(free(tiny), sft_loss(TinyBase(tiny), SFTConfig()), [step])[0] != value
+    checkpoint_layers(tiny)
+    again, recomputed = gradients(free(tiny), sft_loss(TinyBase(tiny), config, held=held), [step], held)
+    assert again == value
+    for one, other in zip(plain, recomputed, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-7, rtol=1e-5)
+    assert not tiny.model.layers[0].self_attn.training
+    assert not any(layer.self_attn.q_proj._forward_hooks for layer in tiny.model.layers)
+
+
+def test_noise_on_embeddings_keeps_its_bound_and_leaves_padding_alone(tiny) -> None:
+    rows, seen = pack(examples()), []
+    handle = tiny.model.layers[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    torch.manual_seed(0)
+    answer_losses(tiny, rows)
+    answer_losses(tiny, rows, neftune=5.0)
+    handle.remove()
+    noise, real = (seen[1] - seen[0]).abs(), rows.real()
+    assert rows.real().sum(1).tolist() == [22, 9] and not noise[~real].any()
+    for row in range(2):
+        bound = 5 / (int(real[row].sum()) * 32) ** 0.5
+        assert 0.9 * bound < float(noise[row].max()) <= bound * 1.0001
+
+
+def test_dropout_of_the_adapters_input_acts_in_training_alone(tiny) -> None:
+    weights, linear = free(tiny)(torch.arange(2)), tiny.model.layers[0].self_attn.q_proj
+    x = torch.randn(2, 1, 32).expand(-1, 4000, -1)
+    torch.manual_seed(0)
+    with torch.no_grad(), attached(tiny, weights):
+        expected = linear(x)
+    with torch.no_grad(), attached(tiny, weights, dropout=0.5):
+        assert torch.equal(linear(x), expected)
+    with attached(tiny, weights, dropout=0.5):
+        drawn = linear(x).detach()
+    assert not torch.allclose(drawn, expected, atol=1e-2)
+    # What is left is scaled up, so the mean stays; the base's own input is whole.
+    torch.testing.assert_close(drawn.mean(1), expected.mean(1), atol=float(drawn.std(1).max()) / 10, rtol=0)
+    with attached(tiny, weights.scale(0), dropout=0.5):
+        torch.testing.assert_close(linear(x), torch.nn.functional.linear(x, linear.weight))
+
+
+def test_training_begins_at_the_adapter_given_as_offset(tiny) -> None:
+    offset = free(tiny, 1)(torch.tensor([0]))[0].map(torch.detach)
+    config = T2LConfig(offset.spec, 16, latent_size=16, head_size=8, shift="element", scale="scalar")
+    network = T2L(config).initialise("zero").eval()
+    _begin_at(network, offset)
+    made = network(torch.randn(3, 16))
+    for name in TARGETS:
+        for row in range(3):
+            assert torch.equal(made.A[name][row], offset.A[name])
+            assert torch.equal(made.B[name][row], offset.B[name])
+    with pytest.raises(T2LError, match="rank"):
+        _begin_at(network, LoRASpec("some/base", 2, offset.spec.targets, 2, 4).zeros())
+    with pytest.raises(T2LError, match="one of them"):
+        SFTRun(("suite",), init="a", offset="b")
 
 
 @pytest.fixture(scope="module")
@@ -191,13 +316,13 @@ def test_training_begins_from_a_checkpoint_of_the_same_form(tmp_path: Path) -> N
     Generator(pooled).save(tmp_path / "start", dtype=torch.float32)
     settings = {"latent_size": 16, "head_size": 8, "shift": "element"}
     begun = T2L(T2LConfig(spec, 16, condition="tokens", **settings))
-    _begin_from(begun, str(tmp_path / "start"))
+    _begin_from(begun, Generator.load(tmp_path / "start").network)
     token = torch.randn(1, 1, 16)
     made, expected = begun.eval()(token), pooled.eval()(token[:, 0] / token.norm() * 4)
     # A new reader says nothing yet, so one token alone is its own mean.
     torch.testing.assert_close(made.B["mlp.up_proj"], expected.B["mlp.up_proj"])
     with pytest.raises(T2LError, match="another form"):
-        _begin_from(T2L(T2LConfig(spec, 16, "s", **settings)), str(tmp_path / "start"))
+        _begin_from(T2L(T2LConfig(spec, 16, "s", **settings)), pooled)
 
 
 def test_two_processes_share_the_batch_of_one(base, tasks) -> None:
@@ -255,6 +380,25 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path: Path)
     assert len(by_step) == len(cut_log)
 
 
+def test_a_run_whose_state_is_shared_out_resumes_to_the_same_numbers(tmp_path: Path, monkeypatch) -> None:
+    whole, _ = run(tmp_path / "whole")
+    # One process alone, by the road of several that hold a part each.
+    monkeypatch.setattr(loop, "_is_sharded", lambda accelerator: True)
+    exported = []
+    network, config = Line(), FitConfig(40, learning_rate=0.05, log_every=5)
+
+    def export(network: nn.Module, step: int) -> None:
+        exported.append((step, network.weight.detach().clone()))
+
+    fit(network, sample, loss, tmp_path / "cut", config, export=export, stop_after=17)
+    assert not (tmp_path / "cut" / "state.pt").exists()
+    with pytest.raises(T2LError, match=r"fit.clip was 1\.0, now 2\.0"):
+        run(tmp_path / "cut", clip=2.0)
+    resumed, _ = run(tmp_path / "cut")
+    assert torch.equal(whole, resumed)
+    assert exported[0][0] == 17 and exported[0][1].abs().sum() > 0.1
+
+
 def test_interrupt_ends_the_step_saves_and_resumes(tmp_path: Path) -> None:
     seen = []
 
@@ -297,12 +441,209 @@ def test_a_damaged_state_and_changed_settings_are_refused(tmp_path: Path) -> Non
         run(tmp_path)
 
 
-def test_a_diverged_loss_stops_with_the_remedy(tmp_path: Path) -> None:
-    def diverging(network: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"loss": network(batch).sum() * torch.nan}
+def test_changed_settings_are_listed_and_new_ones_count_as_their_default(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=10)
+    with pytest.raises(T2LError, match=r"\(fit.clip was 1\.0, now 2\.0; fit.seed was 0, now 1\)"):
+        run(tmp_path, clip=2.0, seed=1)
+    # As an older version wrote it, which knew neither.
+    begun = json.loads((tmp_path / "run.json").read_text())
+    del begun["fit"]["track"], begun["fit"]["log_every"]
+    (tmp_path / "run.json").write_text(json.dumps(begun))
+    with pytest.raises(T2LError, match=r"\(fit.log_every was 10, now 5\)"):
+        run(tmp_path)
+    run(tmp_path, log_every=10)
+    known = {"sft": {"l2": 0.1}}
+    network, config = Line(), FitConfig(40, learning_rate=0.05)
+    fit(network, sample, loss, tmp_path, config, run={"sft": {"l2": 0.1}}, known=known)
+    with pytest.raises(T2LError, match=r"sft\.l2 was 0\.1, now 0\.2"):
+        fit(network, sample, loss, tmp_path, config, run={"sft": {"l2": 0.2}}, known=known)
 
-    with pytest.raises(T2LError, match="lower learning rate"):
-        fit(Line(), sample, diverging, tmp_path, FitConfig(20))
+
+class Named(list):
+    """A batch that knows its tasks."""
+
+    tasks = ("copy", "twice")
+
+
+def test_a_diverged_loss_names_step_and_tasks_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    def diverging(network: nn.Module, batch: Named) -> dict[str, torch.Tensor]:
+        values = loss(network, batch[0])
+        return values if batch[1] != 6 else {**values, "loss": values["loss"] * torch.nan}
+
+    def named(step: int) -> Named:
+        return Named([sample(step), step])
+
+    config = FitConfig(20, save_minutes=1e-6, learning_rate=0.05)
+    with pytest.raises(T2LError, match=r"nan.* in step 7, tasks copy, twice; .*lower learning rate"):
+        fit(Line(), named, diverging, tmp_path, config)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["step"] == 6 and torch.isfinite(state["network"]["weight"]).all()
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("x: can't allocate memory: y")]
+)
+def test_too_little_memory_is_answered_with_the_batch_that_fits(tmp_path: Path, error: Exception) -> None:
+    def greedy(network: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        if len(batch) > 2:
+            raise error
+        return loss(network, batch)
+
+    def chunks(batch: torch.Tensor, n: int) -> list[torch.Tensor]:
+        return list(batch.chunk(n))
+
+    with pytest.raises(T2LError, match=r"Step 1 does not fit .* in 4 passes: give accumulate=4"):
+        fit(Line(), sample, greedy, tmp_path, FitConfig(20), cut=chunks)
+    with pytest.raises(T2LError, match="smaller batch"):
+        fit(Line(), sample, greedy, tmp_path, FitConfig(20))
+    assert fit(Line(), sample, greedy, tmp_path, FitConfig(2), cut=chunks, accumulate=4) == 2
+    with pytest.raises(RuntimeError, match="another fault"):
+        fit(
+            Line(),
+            sample,
+            lambda *_: (_ for _ in ()).throw(RuntimeError("another fault")),
+            tmp_path / "o",
+            FitConfig(2),
+        )
+
+
+def test_a_tracker_that_is_not_installed_is_refused_by_name(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(loop.importlib.util, "find_spec", lambda name: None)
+    for name in ("tensorboard", "trackio", "wandb"):
+        with pytest.raises(T2LError, match=f"pip install {name}"):
+            run(tmp_path, track=name)
+    with pytest.raises(T2LError, match="choose tensorboard, trackio, wandb"):
+        FitConfig(1, track="mlflow")
+
+
+def test_a_base_in_four_bits_is_refused_where_it_cannot_run(monkeypatch) -> None:
+    with pytest.raises(T2LError, match="pip install bitsandbytes"):
+        BaseModel.load("some/base", dtype="4bit", device="cpu")
+    monkeypatch.setattr(loop.importlib.util, "find_spec", lambda name: True)
+    with pytest.raises(T2LError, match="4bit needs a GPU"):
+        BaseModel.load("some/base", dtype="4bit", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_base.write_base(folder / "base")
+    tiny_base.write_suite(folder / "suite")
+    return folder
+
+
+def sft_on(place: Path, out: Path, fitting: dict | None = None, sft: dict | None = None, **changes) -> int:
+    settings = {"base": str(place / "base"), "targets": tiny_base.TARGETS, "rank": 4, "alpha": 8}
+    settings |= {"latent_size": 16, "head_size": 8, "descriptions": 1, "dtype": "float32", **changes}
+    config = {"steps": 8, "learning_rate": 0.02, "log_every": 2, "validate_every": 2, **(fitting or {})}
+    step = SFTConfig(**{"tasks_per_step": 4, **(sft or {})})
+    return train_sft(SFTRun((str(place / "suite"),), **settings), step, FitConfig(**config), out)
+
+
+def log_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_generator_of_the_lowest_loss_is_kept_and_patience_ends_training(place, tmp_path: Path) -> None:
+    rough = {"learning_rate": 2.0, "steps": 40}
+    done = sft_on(place, tmp_path, rough, {"patience": 2}, val_tasks=("last",))
+    losses = {row["step"]: row["unseen_tasks_loss"] for row in log_of(tmp_path) if "seen_loss" in row}
+    best = min(losses, key=lambda step: losses[step])
+    assert best == done - 4 < 36
+    assert Generator.load(tmp_path / "best").training["steps_done"] == best
+    assert Generator.load(tmp_path / "generator").training["steps_done"] == done
+    assert sft_on(place, tmp_path, rough, {"patience": 2}, val_tasks=("last",)) == done
+
+
+def test_sft_goes_on_from_a_run_json_of_an_older_version(place, tmp_path: Path) -> None:
+    assert sft_on(place, tmp_path) == 8
+    begun = json.loads((tmp_path / "run.json").read_text())
+    for name in ("neftune", "lora_dropout", "accumulate", "mixed_precision", "patience"):
+        del begun["sft"][name]
+    del begun["offset"], begun["fit"]["track"]
+    (tmp_path / "run.json").write_text(json.dumps(begun))
+    assert sft_on(place, tmp_path) == 8
+    with pytest.raises(T2LError, match="patience was 0, now 3"):
+        sft_on(place, tmp_path, sft={"patience": 3})
+
+
+def test_sft_begins_at_a_multitask_lora(place, tmp_path: Path) -> None:
+    from t2l.train.library import MultitaskRun, train_multitask
+
+    settings = {"base": str(place / "base"), "targets": tiny_base.TARGETS, "rank": 4, "alpha": 8}
+    run = MultitaskRun((str(place / "suite"),), **settings, dtype="float32")
+    config = FitConfig(10, learning_rate=0.02, validate_every=10)
+    train_multitask(run, SFTConfig(tasks_per_step=4), config, tmp_path / "mt")
+    kept = log_of(tmp_path / "mt")[-1]["seen_loss"]
+    slow = {"steps": 1, "learning_rate": 1e-9, "validate_every": 1}
+    sft_on(place, tmp_path / "sft", slow, offset=str(tmp_path / "mt" / "adapter"))
+    assert log_of(tmp_path / "sft")[-1]["seen_loss"] == pytest.approx(kept, abs=1e-5)
+    shift = Generator.load(tmp_path / "sft" / "generator").network.shift
+    expected = Adapter.load(tmp_path / "mt" / "adapter").weights
+    for name in tiny_base.TARGETS:
+        torch.testing.assert_close(shift.tensor(name, "B"), expected.B[name], atol=0, rtol=0.01)
+
+
+def test_mixed_precision_computes_in_bfloat16_and_learns_the_same(place, tmp_path: Path) -> None:
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        sft_on(place, tmp_path / "half", sft={"mixed_precision": "bf16"})
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    sft_on(place, tmp_path / "full")
+    half, full = (log_of(tmp_path / name)[-1]["seen_loss"] for name in ("half", "full"))
+    assert half == pytest.approx(full, abs=0.02) and half != full
+    assert Generator.load(tmp_path / "half" / "generator")
+
+
+def child(*command: str | Path, **environment: str) -> None:
+    places = os.pathsep.join([str(REPO), str(REPO / "tests")])
+    made = subprocess.run(
+        [sys.executable, *map(str, command)],
+        env={**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert made.returncode == 0, made.stderr[-3000:]
+
+
+METHODS = ("sft", "library", "multitask")
+
+
+def test_two_processes_give_the_loss_curve_of_one(place, tmp_path: Path) -> None:
+    script = REPO / "tests" / "train_child.py"
+    child(script, "launched", place, tmp_path / "one", *METHODS)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    child(*launcher, script, "launched", place, tmp_path / "two", *METHODS)
+    for method in ("sft", "multitask"):
+        one, two = (log_of(tmp_path / n / method) for n in ("one", "two"))
+        for mine, theirs in zip(one, two, strict=True):
+            timeless = [k for k in mine if "second" not in k]
+            assert {k: mine[k] for k in timeless} == pytest.approx({k: theirs[k] for k in timeless}, abs=2e-5)
+    one, two = (
+        {
+            r["task"]: r
+            for r in json.loads((tmp_path / n / "library" / "library.json").read_text())["adapters"]
+        }
+        for n in ("one", "two")
+    )
+    assert one.keys() == two.keys() == tiny_base.TASKS.keys()
+    for name, row in one.items():
+        assert two[name]["validation_loss"] == pytest.approx(row["validation_loss"], abs=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+def test_a_killed_run_goes_on_to_the_same_bits(place, tmp_path: Path) -> None:
+    child(REPO / "tests" / "train_child.py", "killed", place, tmp_path, *METHODS)
+    files = [f for f in (tmp_path / "whole").rglob("*.safetensors")]
+    # Generator and best with their indices; five adapters; adapter and best.
+    assert len(files) == 4 + 5 + 2
+    for file in files:
+        again = tmp_path / "killed" / file.relative_to(tmp_path / "whole")
+        assert file.read_bytes() == again.read_bytes(), file
 
 
 def test_the_rate_rises_and_falls_to_zero() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2l.attach import attached
-from t2l.base import DEFAULT_BASE, BaseModel
+from t2l.adapter import Adapter
+from t2l.attach import attached, transformer_layers
+from t2l.base import DEFAULT_BASE, BaseModel, choose_device
 from t2l.encoder import DEFAULT_ENCODER, TextEncoder
 from t2l.errors import T2LError
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
+from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
 from t2l.tasks import Example, Task, training_tasks
 from t2l.train.contrast import load_encoder_adapter
-from t2l.train.loop import FitConfig, fit
+from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 
 IGNORED = -100
 _VALIDATED = 64
@@ -39,6 +42,13 @@ class SFTConfig:
         unless a single example is longer. max_tokens: longer examples are refused before training starts.
     l2: coefficient of the mean squares of the generated A and B, summed over modules (reference 1e-3).
     condition_noise: against learning descriptions by heart, see `blur`; 0 takes one description as it is.
+    family_power: a task is drawn with its family's size to the power of minus this: 0 draws every task alike,
+        1 every family.
+    neftune: uniform noise on the base's input embeddings, at most neftune/sqrt(t·d) for t tokens of d
+        numbers (arXiv 2310.05914; reference 5). lora_dropout: of what the adapters read (reference 0.05).
+    accumulate: passes that a step is cut into; the numbers stay the same. mixed_precision: no or bf16.
+    gradient_checkpointing: layers are computed again in the backward pass; less memory, same gradients.
+    patience: validations without a lower loss after which training ends; 0 never ends it.
     """
 
     tasks_per_step: int = 16
@@ -48,16 +58,31 @@ class SFTConfig:
     l2: float = 1e-3
     label_smoothing: float = 0.0
     condition_noise: float = 0.0
+    family_power: float = 0.5
+    neftune: float = 0.0
+    lora_dropout: float = 0.0
+    accumulate: int = 1
+    mixed_precision: str = "no"
+    gradient_checkpointing: bool = False
+    patience: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("tasks_per_step", "examples_per_task", "tokens_per_row", "max_tokens"):
+        for name in ("tasks_per_step", "examples_per_task", "tokens_per_row", "max_tokens", "accumulate"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
         if not 0 <= self.condition_noise <= 10:
             raise T2LError(f"condition_noise must be a number from 0 to 10, not {self.condition_noise!r}.")
+        if not 0 <= self.family_power <= 1:
+            raise T2LError(f"family_power must be a number from 0 to 1, not {self.family_power!r}.")
         if self.l2 < 0 or not 0 <= self.label_smoothing < 1:
             raise T2LError("l2 must be at least 0 and label_smoothing at least 0 and below 1.")
+        if not 0 <= self.neftune <= 100 or not 0 <= self.lora_dropout < 1:
+            raise T2LError("neftune must be from 0 to 100 and lora_dropout at least 0 and below 1.")
+        if self.mixed_precision not in ("no", "bf16"):
+            raise T2LError(f"mixed_precision must be no or bf16, not {self.mixed_precision!r}.")
+        if not isinstance(self.patience, int) or self.patience < 0:
+            raise T2LError(f"patience must be a whole number of at least 0, not {self.patience!r}.")
 
 
 @dataclass(frozen=True)
@@ -81,6 +106,18 @@ class Rows:
             t.to(base.device) for t in (self.ids, self.positions, self.labels, self.weights)
         )
         return Rows(ids, positions, labels, weights, self.mask.to(base.device, base.dtype))
+
+    def real(self) -> Tensor:
+        """(b, t) bool: what is no padding. Every row ends with a label."""
+        return (self.labels != IGNORED).flip(1).cumsum(1).flip(1) > 0
+
+    def __getitem__(self, picked: slice) -> Rows:
+        """Some of the rows, no longer than they need; their weights stay as they are."""
+        t = int(self.real()[picked].sum(1).max())
+        ids, positions, labels, weights = (
+            x[picked, :t] for x in (self.ids, self.positions, self.labels, self.weights)
+        )
+        return Rows(ids, positions, labels, weights, self.mask[picked, :, :t, :t])
 
 
 Tokens = tuple[list[int], list[int]]
@@ -131,13 +168,22 @@ def _pack_row(row: Sequence[Tokens], share: float) -> tuple[list, list, list, li
     return ids, positions, labels, weights, segment
 
 
-def answer_losses(model: Any, rows: Rows, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+def answer_losses(
+    model: Any, rows: Rows, label_smoothing: float = 0.0, neftune: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy of every answer token and its weight in the loss, both (labels,).
 
-    Logits are computed at label positions only. Raises T2LError for a base whose logits are made otherwise.
+    Logits are computed at label positions only. neftune: see `SFTConfig`; drawn from torch's generator, and
+    none on padding. Raises T2LError for a base whose logits are made otherwise.
     """
+    read: dict[str, Tensor] = {"input_ids": rows.ids}
+    if neftune:
+        embedded, real = model.get_input_embeddings()(rows.ids), rows.real().unsqueeze(-1)
+        size = neftune / (real.sum(1, keepdim=True) * embedded.shape[-1]).sqrt()
+        noise = torch.empty_like(embedded, dtype=torch.float32).uniform_(-1, 1) * size * real
+        read = {"inputs_embeds": embedded + noise.to(embedded.dtype)}
     hidden = model.model(
-        input_ids=rows.ids, attention_mask=rows.mask, position_ids=rows.positions, use_cache=False
+        **read, attention_mask=rows.mask, position_ids=rows.positions, use_cache=False
     ).last_hidden_state
     wanted = rows.labels[:, 1:] != IGNORED
     logits = model.lm_head(hidden[:, :-1][wanted]).float()
@@ -162,24 +208,67 @@ def generated_l2(weights: LoRAWeights) -> Tensor:
 
 @dataclass(frozen=True)
 class Step:
-    """One step's share of a process: packed examples and the condition of every row's adapter."""
+    """One step's share of a process, or a cut of it: packed examples and the condition of each row's adapter.
+
+    tasks: their names. share: how much of the process's rows are here.
+    """
 
     rows: Rows
     condition: Tensor
-    examples: int
+    examples: float
+    tasks: tuple[str, ...] = ()
+    share: float = 1.0
 
 
-def sft_loss(base: BaseModel, config: SFTConfig) -> Callable[[nn.Module, Step], dict[str, Tensor]]:
-    """The loss of a step: answer tokens' cross-entropy plus L2 on what was generated."""
+def cut(step: Step, n: int) -> list[Step]:
+    """A step's rows in n steps, or as many as it has rows; their losses add up to its own."""
+    count = len(step.condition)
+    if n == 1:
+        return [step]
+    made = []
+    for first in range(min(n, count)):
+        picked = slice(first, None, n)
+        condition = step.condition[picked]
+        share = len(condition) / count
+        made.append(
+            Step(
+                step.rows[picked],
+                condition,
+                step.examples * share,
+                step.tasks[picked],
+                step.share * share,
+            )
+        )
+    return made
+
+
+def sft_loss(
+    base: BaseModel, config: SFTConfig, *, separate: bool = False, held: ExitStack | None = None
+) -> Callable[[nn.Module, Step], dict[str, Tensor]]:
+    """The loss of a step: answer tokens' cross-entropy plus L2 on what was generated.
+
+    separate: rows train adapters that have nothing in common, so "total", which is differentiated, is their
+    sum and not their mean. held: `fit`'s, where the adapters stay attached for the backward pass.
+    """
 
     def loss(network: nn.Module, step: Step) -> dict[str, Tensor]:
-        weights = network(step.condition.to(base.device))
-        rows = step.rows.to(base)
-        with attached(base.model, weights):
-            losses, share = answer_losses(base.model, rows, config.label_smoothing)
-        answers, l2 = (losses * share).sum(), generated_l2(weights)
+        condition, rows = step.condition.to(base.device), None
+        if condition.dim() == 1 and len(numbers := condition.unique()) < len(condition):
+            # Several rows of one adapter: it is made once.
+            condition, rows = numbers, torch.searchsorted(numbers, condition)
+        weights = network(condition)
+        if weights.n == 1:
+            weights, rows = weights[0], None
+        with ExitStack() as own:
+            (held or own).enter_context(attached(base.model, weights, rows, config.lora_dropout))
+            losses, share = answer_losses(
+                base.model, step.rows.to(base), config.label_smoothing, config.neftune
+            )
+        answers, l2 = (losses * share).sum(), generated_l2(weights) * step.share
+        value = answers + config.l2 * l2.to(answers.device)
         return {
-            "loss": answers + config.l2 * l2.to(answers.device),
+            "loss": value,
+            **({"total": value * (len(step.condition) / step.share)} if separate else {}),
             "answer_loss": answers.detach(),
             "l2": l2.detach(),
             "tokens": torch.tensor(float((step.rows.positions > 0).sum())),
@@ -193,8 +282,8 @@ class SFTData:
     """Tokenised examples of many tasks and their conditions; `step(n)` is a function of the number n alone.
 
     conditions: for every task (descriptions, c), or (descriptions, t, c) of tokens with zeros as padding, or
-    (1,) adapter number for a network without input. A task is drawn with the inverse square root of its
-    family's size, so that a function with forty parameter values does not crowd out one with two.
+    (1,) adapter number for a network without input. Tasks of large families are drawn less often, see
+    `SFTConfig`, so that a function with forty parameter values does not crowd out one with two.
     Of each task's training examples the last tenth, at most 16, is kept out for validation (`reserved`).
     """
 
@@ -220,7 +309,7 @@ class SFTData:
                 raise T2LError(f"Task {task.name} has no training examples; remove it or add train.jsonl.")
         self.base, self.tasks, self.conditions, self.config = base, list(tasks), list(conditions), config
         sizes = Counter(task.family for task in tasks if task.family)
-        self._weights = [sizes.get(task.family, 1) ** -0.5 for task in tasks]
+        self._weights = [sizes.get(task.family, 1) ** -config.family_power for task in tasks]
         self.seed, self.rank, self.world = seed, rank, world
         self._tokens: dict[tuple[int, int], Tokens] = {}
 
@@ -254,17 +343,13 @@ class SFTData:
     def step(self, number: int) -> Step:
         """What step `number` asks of this process."""
         rows, condition = self.rows(number)
-        return Step(pack(rows), condition, sum(map(len, rows)))
+        tasks = tuple(self.tasks[task].name for task, _, _ in self._picks(number))
+        return Step(pack(rows), condition, sum(map(len, rows)), tasks)
 
     def rows(self, number: int) -> tuple[list[list[Tokens]], Tensor]:
         """Examples and condition of every row of step `number` that belongs to this process."""
-        draw = random.Random(f"{self.seed}/{number}")
-        # Weighted and without repetition: the largest of u^(1/w) (Efraimidis and Spirakis, 2006).
-        keys = [draw.random() ** (1 / weight) for weight in self._weights]
-        tasks = sorted(range(len(keys)), key=keys.__getitem__)[-self.config.tasks_per_step :]
-        picks = [(task, draw.randrange(len(self.conditions[task])), draw.random()) for task in tasks]
         rows, conditions = [], []
-        for task, description, key in picks[self.rank :: self.world]:
+        for task, description, key in self._picks(number):
             own = random.Random(f"{self.seed}/{number}/{key}")
             rows.append(self.row(own, task))
             condition = self.conditions[task][description]
@@ -273,6 +358,15 @@ class SFTData:
                 condition = blur(condition, other, self.config.condition_noise, own)
             conditions.append(condition)
         return rows, stack_conditions(conditions)
+
+    def _picks(self, number: int) -> list[tuple[int, int, float]]:
+        """Task, description and a random key of every row of this process."""
+        draw = random.Random(f"{self.seed}/{number}")
+        # Weighted and without repetition: the largest of u^(1/w) (Efraimidis and Spirakis, 2006).
+        keys = [draw.random() ** (1 / weight) for weight in self._weights]
+        tasks = sorted(range(len(keys)), key=keys.__getitem__)[-self.config.tasks_per_step :]
+        picks = [(task, draw.randrange(len(self.conditions[task])), draw.random()) for task in tasks]
+        return picks[self.rank :: self.world]
 
 
 def blur(condition: Tensor, other: Tensor, noise: float, draw: random.Random) -> Tensor:
@@ -314,26 +408,71 @@ def _common(a: list[int], b: list[int]) -> int:
     return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
+Entry = tuple[Tensor, list[Tokens]]
+
+
+def kept_out(base: BaseModel, task: Task) -> list[Tokens]:
+    """The examples of a task that are validated on: those that `SFTData` never draws."""
+    return [tokenise(base, example) for example in task.train[len(task.train) - reserved(task) :]]
+
+
+@torch.no_grad()
+def entry_losses(
+    base: BaseModel, network: nn.Module, entries: Sequence[Entry], rows_per_pass: int = 16
+) -> Tensor:
+    """The answer loss of every (condition, examples), each the mean over its examples: (entries,)."""
+    found = []
+    for start in range(0, len(entries), rows_per_pass):
+        part = entries[start : start + rows_per_pass]
+        weights = network(stack_conditions([condition for condition, _ in part]).to(base.device))
+        rows = pack([tokens for _, tokens in part]).to(base)
+        with attached(base.model, weights):
+            losses, share = answer_losses(base.model, rows)
+        row = (rows.labels[:, 1:] != IGNORED).nonzero()[:, 0]
+        found.append(torch.zeros(len(part), device=row.device).index_add(0, row, losses * share) * len(part))
+    return torch.cat(found).cpu()
+
+
 def validation(
-    base: BaseModel, groups: dict[str, list[tuple[Tensor, list[Tokens]]]], rows_per_pass: int = 16
+    base: BaseModel, groups: dict[str, list[Entry]], rows_per_pass: int = 16
 ) -> Callable[[nn.Module], dict[str, float]]:
     """A function network -> mean answer loss of each group, a list of (condition, examples)."""
 
     def validate(network: nn.Module) -> dict[str, float]:
-        means = {}
-        for name, entries in groups.items():
-            total = 0.0
-            for start in range(0, len(entries), rows_per_pass):
-                part = entries[start : start + rows_per_pass]
-                condition = stack_conditions([condition for condition, _ in part])
-                weights = network(condition.to(base.device))
-                with attached(base.model, weights):
-                    losses, share = answer_losses(base.model, pack([tokens for _, tokens in part]).to(base))
-                total += float((losses * share).sum()) * len(part)
-            means[f"{name}_loss"] = total / len(entries)
-        return means
+        return {
+            f"{name}_loss": float(entry_losses(base, network, entries, rows_per_pass).mean())
+            for name, entries in groups.items()
+        }
 
     return validate
+
+
+def prepare(
+    name: str, dtype: str, sft: SFTConfig, fitting: FitConfig, out: str | Path
+) -> tuple[BaseModel, Any]:
+    """A base made ready for training, and the run's Accelerator; raises T2LError for what cannot be had."""
+    # First, since it tells this process which GPU is its own.
+    cpu = choose_device("auto").type == "cpu"
+    accelerator = make_accelerator(fitting, out, cpu=cpu, mixed_precision=sft.mixed_precision)
+    base = BaseModel.load(name, dtype=dtype)
+    if cpu:
+        # The backward of fused attention is a slow path on CPU: 1.3 times the plain one's time.
+        base.model.set_attn_implementation("eager")
+        pack_linears(base.model)
+    if sft.gradient_checkpointing:
+        checkpoint_layers(base.model)
+    return base, accelerator
+
+
+def checkpoint_layers(model: Any) -> None:
+    """Lets the layers be computed again in the backward pass; raises T2LError for a base that cannot."""
+    try:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    except ValueError as err:
+        raise T2LError(f"{err} Train without gradient_checkpointing.") from err
+    for layer in transformer_layers(model):
+        # The layer alone, so that no dropout inside it wakes up.
+        layer.training = True
 
 
 @dataclass(frozen=True)
@@ -341,8 +480,10 @@ class SFTRun:
     """What `train_sft` trains: the network's form and where its data come from.
 
     tasks: folders of task suites. condition: "pooled" or "tokens", see `T2LConfig`.
-    encoder_adapter: folder of a fitted encoder, see `t2l.train.contrast`.
+    encoder_adapter: folder of a fitted encoder, see `t2l.train.contrast`; default the one of `init`, if any.
     init: a checkpoint of the same form to begin from; where it reads pooled conditions, tokens may be added.
+    offset: folder of an adapter, such as a multi-task LoRA: what is generated is added to its A and B, so
+        that training begins there.
     descriptions: how many of each task's descriptions are trained on; the others are scored as unseen.
     val_tasks: names of tasks of split train that are kept out and scored as unseen tasks.
     open_license: only tasks whose data may be passed on freely.
@@ -366,8 +507,11 @@ class SFTRun:
     val_tasks: tuple[str, ...] = ()
     open_license: bool = False
     dtype: str = "auto"
+    offset: str = ""
 
     def __post_init__(self) -> None:
+        if self.init and self.offset:
+            raise T2LError("init and offset both say where training begins; give one of them.")
         if not isinstance(self.descriptions, int) or self.descriptions < 1:
             raise T2LError(f"descriptions must be a whole number of at least 1, not {self.descriptions!r}.")
 
@@ -376,23 +520,20 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     """Trains a T2L by SFT on a suite's tasks of split train; returns the steps done.
 
     Writes `out`/generator (what `Generator.load` reads) at every checkpoint, beside the state that a second
-    call with the same arguments continues from. Tasks of split eval are never read.
+    call with the same arguments continues from, and `out`/best, that of the lowest validation loss: of unseen
+    tasks, else of unseen descriptions, else of seen ones. Tasks of split eval are never read.
     """
-    from accelerate import Accelerator
-
-    base = BaseModel.load(run.base, dtype=run.dtype)
-    accelerator = Accelerator(cpu=base.device.type == "cpu")
-    if base.device.type == "cpu":
-        # The backward of fused attention is a slow path on CPU: 1.3 times the plain one's time.
-        base.model.set_attn_implementation("eager")
-        pack_linears(base.model)
+    base, accelerator = prepare(run.base, run.dtype, sft, fitting, out)
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
     for task in (*tasks, *held_out):
         if len(task.descriptions) < run.descriptions:
             raise T2LError(
                 f"Task {task.name} has {len(task.descriptions)} descriptions, not {run.descriptions}."
             )
+    start = Generator.load(run.init) if run.init else None
     fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
+    if start and not fitted:
+        fitted = start.encoder_adapter
     encoder = TextEncoder(run.encoder, fitted)
     config = T2LConfig(
         base.spec(run.targets, run.rank, run.alpha),
@@ -407,8 +548,10 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     )
     torch.manual_seed(fitting.seed)
     network = T2L(config).initialise("zero", fitting.seed)
-    if run.init:
-        _begin_from(network, run.init)
+    if start:
+        _begin_from(network, start.network)
+    if run.offset:
+        _begin_at(network, Adapter.load(run.offset).weights)
 
     def embed(task: Task) -> Tensor:
         texts = [Condition(text).text for text in task.descriptions]
@@ -416,51 +559,78 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
 
     conditions = [embed(task) for task in tasks]
     trained = [c[: run.descriptions] for c in conditions]
+    # An index compares pooled vectors alone.
+    pooled = run.condition == "pooled"
+    index = (
+        TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], trained) if pooled else None
+    )
     share = (accelerator.process_index, accelerator.num_processes)
     data = SFTData(base, tasks, trained, sft, seed=fitting.seed, share=share)
 
-    def last(task: Task) -> list[Tokens]:
-        return [tokenise(base, example) for example in task.train[len(task.train) - reserved(task) :]]
-
     # An even choice, some 64 of them, tells enough in a short time.
     pairs = list(zip(conditions, tasks, strict=True))
-    some = [(c, last(task)) for c, task in pairs[:: -(-len(pairs) // _VALIDATED)] if reserved(task)]
+    some = [(c, kept_out(base, task)) for c, task in pairs[:: -(-len(pairs) // _VALIDATED)] if reserved(task)]
     groups = {"seen": [(c[0], tokens) for c, tokens in some]}
     groups["unseen_descriptions"] = [(d, tokens) for c, tokens in some for d in c[run.descriptions :][:1]]
     groups["unseen_tasks"] = [
         (embed(task)[0], [tokenise(base, example) for example in task.train[:16]]) for task in held_out
     ]
     groups = {name: entries for name, entries in groups.items() if entries}
-    folder = Path(out)
+    if sft.patience and not groups:
+        raise T2LError(f"patience={sft.patience} needs validation, but no task has ten training examples.")
+    folder, memory, held = Path(out), {}, ExitStack()
     facts = {"method": "sft", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
 
-    def export(trained_network: nn.Module, step: int) -> None:
+    def save(trained_network: nn.Module, step: int, name: str) -> None:
+        if not accelerator.is_main_process:
+            return
         assert isinstance(trained_network, T2L)
         training = {**facts, "tasks": [task.name for task in tasks], "steps_done": step}
-        generator = Generator(trained_network, run.encoder, base.weights_id, training, encoder_adapter=fitted)
-        generator.save(folder / "generator")
+        generator = Generator(
+            trained_network,
+            run.encoder,
+            base.weights_id,
+            training,
+            encoder_adapter=fitted,
+            index=index,
+        )
+        generator.save(folder / name)
 
     return fit(
         network,
         data.step,
-        sft_loss(base, sft),
+        sft_loss(base, sft, held=held),
         folder,
         fitting,
         run=facts,
+        known={**defaults(SFTRun), "sft": defaults(SFTConfig)},
         validate=validation(base, groups),
-        export=export,
+        judge=best_kept(memory, sft.patience, lambda network, step: save(network, step, "best")),
+        export=lambda network, step: save(network, step, "generator"),
+        memory=memory,
+        cut=cut,
+        accumulate=sft.accumulate,
+        held=held,
         accelerator=accelerator,
     )
 
 
-def _begin_from(network: T2L, checkpoint: str) -> None:
-    """Copies a checkpoint's weights; raises T2LError where they do not fit."""
-    state = Generator.load(checkpoint).network.state_dict()
-    wanted = network.state_dict()
+@torch.no_grad()
+def _begin_at(network: T2L, offset: LoRAWeights) -> None:
+    """Stores an adapter as what is added to the output; raises T2LError where it has another form."""
+    network.config.spec.require(offset.spec)
+    for name in offset.spec.targets:
+        network.shift.tensor(name, "A").copy_(offset.A[name])
+        network.shift.tensor(name, "B").copy_(offset.B[name])
+
+
+def _begin_from(network: T2L, start: nn.Module) -> None:
+    """Copies a trained network's weights; raises T2LError where they do not fit."""
+    state, wanted = start.state_dict(), network.state_dict()
     lacking = {key for key in wanted.keys() - state.keys() if not key.startswith("reader.")}
     if lacking or state.keys() - wanted.keys() or any(wanted[k].shape != state[k].shape for k in state):
         raise T2LError(
-            f"The checkpoint {checkpoint} has another form than this run; give the same variant, sizes, rank "
+            "The checkpoint given as init has another form than this run; give the same variant, sizes, rank "
             "and targets, or train without init."
         )
     network.load_state_dict(state, strict=False)

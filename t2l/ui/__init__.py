@@ -21,7 +21,8 @@ LAUNCH: dict[str, Any] = {
     "run_history": False,
     "ssr_mode": False,
     "enable_monitoring": False,
-    "max_file_size": "1mb",
+    # A zip of an adapter, such as rank 16 on all modules of the embedded base.
+    "max_file_size": "32mb",
 }
 
 INTRODUCTION = """# Text-to-LoRA
@@ -36,14 +37,21 @@ def build(studio: Studio) -> gr.Blocks:
         # A secret that stays the same: a restart of the server must lose nobody's shelf. The key is random.
         visitor = gr.BrowserState("", storage_key="t2l-visitor", secret="t2l")
         gr.Markdown(INTRODUCTION)
+        publishing = gr.BrowserState("", storage_key="t2l-publishing", secret="t2l")
+        # Before the tabs: anything but a tab among them mixes up their row.
+        chosen, shelf_changed, arrived = gr.State([]), gr.State(0), gr.State(False)
         with gr.Tabs(selected="compare") as tabs:
-            shared = Page(studio, visitor, gr.State([]), gr.State(0), tabs)
+            shared = Page(studio, visitor, chosen, shelf_changed, tabs, publishing, arrived)
             for tab in (compare, shelf, gallery, publish):
                 with gr.Tab(tab.__name__.rpartition(".")[2].capitalize(), id=tab.__name__.rpartition(".")[2]):
                     tab.build(shared)
         api.build(studio)
         # The first event of a visit: whoever has no key yet gets one that nobody can guess.
         page.load(_key, [visitor], [visitor], api_visibility="private", queue=False)
+        # "multiple": two listeners of one change that put off their runs would set each other off for ever.
+        visitor.change(
+            lambda key: bool(key), [visitor], [arrived], trigger_mode="multiple", api_visibility="private"
+        )
     return page
 
 

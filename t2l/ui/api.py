@@ -102,7 +102,10 @@ class OnHub(TypedDict):
 
 
 def build(studio: Studio) -> None:
-    """Adds the endpoints to the surrounding Blocks."""
+    """Adds the endpoints to the surrounding Blocks: before its tabs, since who comes first gets a name.
+
+    Their docstrings are what callers read; of an argument gradio shows one line.
+    """
 
     def list_checkpoints() -> list[Checkpoint]:
         """Lists the checkpoints that turn a description into an adapter, the default one first.
@@ -160,8 +163,7 @@ def build(studio: Studio) -> None:
         Args:
             description: What the task is, in a sentence or two, such as "Output the plural of the noun."
             checkpoint: A name from list_checkpoints; empty for the default.
-            key: Your own secret of 16 to 200 characters, under which adapters are kept; empty keeps them
-                for this client's session alone.
+            key: Your own secret of 16 to 200 characters to keep it under; empty for this client's session.
         """
         visitor = _visitor(key, request)
         made = studio.describe(description, checkpoint=checkpoint, visitor=visitor)
@@ -244,16 +246,18 @@ def build(studio: Studio) -> None:
             )
         if len(stop) > _MOST_STOPS:
             raise T2LError(f"{len(stop)} stop texts were given; the most is {_MOST_STOPS}.")
+        if control and not count:
+            raise T2LError("A control stands beside an adapter; give a description or an adapter's id.")
         decoding = Decoding(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed, tuple(stop))
+        texts: Sequence[str] = [""] * (1 + count + control)
+        # At once: before the first item gradio cannot stop a call, whoever cancels it.
+        yield _answers(texts, control, done=False)
         visitor = _visitor(key, request)
         columns = [studio.make(text, checkpoint=checkpoint) for text in descriptions]
         columns += [studio.adapter(id, visitor=visitor) for id in adapters]
         if control:
-            if not columns:
-                raise T2LError("A control stands beside an adapter; give a description or an adapter's id.")
             columns.append(studio.control(columns[0].condition or columns[0].source, checkpoint=checkpoint))
         weights = [adapter.weights for adapter in columns]
-        texts: Sequence[str] = [""] * (1 + len(weights))
         for texts in studio.compare(prompt, weights, decoding, [strength] * len(weights)):
             yield _answers(texts, control, done=False)
         yield _answers(texts, control, done=True)
@@ -316,8 +320,7 @@ def build(studio: Studio) -> None:
             adapter: The adapter's id.
             repo_id: Where to, as "namespace/name".
             private: Whether a new repo is private; a public one is refused where this is true.
-            mode: "new" for a repo that is not there yet, "update" for a new commit on an adapter of the
-                same base, "pr" for a pull request to one.
+            mode: "new" repo, "update" (a new commit on an adapter of the same base), "pr" (a pull request).
             title: The title of the model card, one line; empty for one made of the description.
             notes: Plain text for the model card.
             key: The key under which the adapter is kept; empty for this client's session.

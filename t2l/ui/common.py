@@ -21,7 +21,8 @@ class Page:
 
     visitor: the key of this browser's own shelf. chosen: ids of the adapters beside the base in Compare.
     shelf_changed: counts up whenever the visitor's shelf has changed. tabs: "compare", "shelf", "gallery"
-    and "publish".
+    and "publish". publishing: the id that Publish is about; it outlives the reload of a sign-in. arrived:
+    True once the key has come; listen to its change, not to the key's, which may fire without one.
     """
 
     studio: Studio
@@ -29,6 +30,8 @@ class Page:
     chosen: gr.State
     shelf_changed: gr.State
     tabs: gr.Tabs
+    publishing: gr.BrowserState
+    arrived: gr.State
 
     @property
     def private(self) -> dict[str, Any]:

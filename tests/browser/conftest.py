@@ -92,6 +92,8 @@ def page(browser, url: str) -> Iterator:
     )
     page.goto(url)
     page.get_by_label("Task description").wait_for(timeout=30_000)
+    # Nothing is kept for a visitor whose browser has no key yet.
+    page.wait_for_function("localStorage.getItem('t2l-visitor')")
     yield page
     context.close()
     assert not errors and not elsewhere

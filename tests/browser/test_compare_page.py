@@ -1,4 +1,4 @@
-"""The Compare tab in Chromium: from a sentence to two columns and a zip that PEFT opens."""
+"""The Compare tab in Chromium: from a sentence to columns that grow together, and a zip that PEFT opens."""
 
 from __future__ import annotations
 
@@ -10,39 +10,112 @@ import pytest
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000
+PLURAL = "Output the plural of the noun."
 
 
-def answers(page) -> tuple[str, str]:
-    return tuple(page.locator(f"#{side} textarea").input_value() for side in ("base", "adapted"))
-
-
-def ask(page, description: str, prompt: str) -> tuple[str, str]:
-    """Types both, asks, and waits until the button stops the stream no more (both columns are final)."""
+def expect(thing):
     from playwright.sync_api import expect
 
-    page.get_by_label("Task description").fill(description)
-    page.get_by_label("Prompt").fill(prompt)
+    return expect(thing)
+
+
+def description(page):
+    return page.get_by_label("Task description")
+
+
+def prompt(page):
+    return page.get_by_label("Prompt", exact=True)
+
+
+def titles(page) -> list[str]:
+    return page.locator("#answers h3").all_inner_texts()
+
+
+def texts(page) -> list[str]:
+    return page.locator("#answers .text").all_text_contents()
+
+
+def ask(page, question: str, task: str | None = None) -> list[str]:
+    """Types, asks, and waits until every column is final."""
+    if task is not None:
+        description(page).fill(task)
+    prompt(page).fill(question)
+    page.evaluate("document.querySelector('#note p').textContent = ''")
     page.locator("#ask").click()
-    expect(page.locator("#note")).to_contain_text(re.compile("Done|identical"), timeout=SLOW)
-    return answers(page)
+    expect(page.locator("#note")).to_contain_text("Done", timeout=SLOW)
+    expect(page.locator("#answers .answers")).to_have_attribute("aria-busy", "false")
+    return texts(page)
+
+
+def generate(page, task: str, button: str = "#generate") -> None:
+    """Makes an adapter and waits until it stands among the columns."""
+    description(page).fill(task)
+    page.locator(button).click()
+    expect(page.locator("#columns")).to_contain_text(task, timeout=SLOW)
+
+
+def short(page, tokens: int = 16) -> None:
+    """Answers of a few tokens, where a test is not about them."""
+    page.locator("#decoding").get_by_role("button").first.click()
+    page.get_by_label("Max new tokens").fill(str(tokens))
+
+
+def toast(page, told: str):
+    return page.locator(".toast-body").filter(has_text=told)
 
 
 def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path) -> None:
-    base, adapted = ask(page, "Output the plural of the noun.", "toaster")
+    base, adapted = ask(page, "toaster", PLURAL)
     page.screenshot(path=tmp_path / "compare.png", full_page=True)
-    assert adapted.strip() == "toasters"
-    assert len(base) > len(adapted) and base.strip() != "toasters"
-    assert re.search(r"Adapter [0-9a-f]{16}.*ms.*MB", page.locator("#status").inner_text())
+    assert adapted == "toasters" and len(base) > len(adapted)
+    assert titles(page) == ["Base", PLURAL]
+    assert page.locator("#answers mark").all_text_contents() == ["toasters"]
+    assert re.search(r"Adapter [0-9a-f]{16}.*ms.*MB.*rank 8", page.locator("#status").inner_text())
+    # The control is made from something else, and says from what; all of it comes from one pass.
+    generate(page, "Give the opposite of the word.", "#add")
+    page.get_by_label("Control: adapter of an unrelated description").check()
+    short(page)
+    assert ask(page, "victory")[1:3] == ["victories", "defeat"]
+    assert titles(page) == ["Base", PLURAL, "Give the opposite of the word.", "Control"]
+    assert "made from: " in page.locator("#answers .detail").last.inner_text()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#answers").get_by_role("button", name="Copy").nth(2).click()
+    expect(page.locator("#copied")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "defeat"
+    # A new adapter takes the place of all columns.
+    generate(page, "Write the words in snake_case.")
+    expect(page.locator("#columns")).not_to_contain_text(PLURAL)
+
+
+def test_strength_0_is_the_base(page) -> None:
+    description(page).fill(PLURAL)
+    page.locator("#strength").get_by_role("spinbutton").fill("0")
+    short(page)
+    base, adapted = ask(page, "toaster")
+    assert base == adapted
+    expect(page.locator("#answers .notice").last).to_have_text("Identical answers")
+    assert not page.locator("#answers mark").count()
+
+
+def test_a_conversation_goes_on_in_every_column(page) -> None:
+    short(page)
+    page.get_by_label("Keep the conversation").check()
+    first = ask(page, "toaster", PLURAL)
+    ask(page, "city")
+    assert page.locator("#answers .asked").all_text_contents() == ["toaster", "city"] * 2
+    assert page.locator("#answers .replied").all_text_contents() == first
+    page.locator("#fresh").click()
+    expect(page.locator("#answers .replied")).to_have_count(0)
+    ask(page, "toaster")
+    assert page.locator("#answers .asked").all_text_contents() == ["toaster"] * 2 and texts(page) == first
 
 
 def test_the_zip_opens_in_peft(page, tmp_path: Path) -> None:
     from peft import LoraConfig
-    from playwright.sync_api import expect
     from safetensors.torch import load_file
 
-    page.get_by_label("Task description").fill("Output the plural of the noun.")
-    page.locator("#generate").click()
-    expect(page.locator("#status")).to_contain_text("Adapter", timeout=SLOW)
+    generate(page, PLURAL)
+    expect(page.locator("#download")).to_be_enabled(timeout=SLOW)
     with page.expect_download() as download:
         page.locator("#download").click()
     file = tmp_path / download.value.suggested_filename
@@ -54,42 +127,87 @@ def test_the_zip_opens_in_peft(page, tmp_path: Path) -> None:
     config = LoraConfig.from_pretrained(folder)
     assert config.r == 8 and config.base_model_name_or_path == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert load_file(folder / "adapter_model.safetensors")
+    # What it is, for whoever opens the panel.
+    page.locator("#about").get_by_role("button").first.click()
+    expect(page.locator("#about .facts")).to_contain_text("1,244,160", timeout=SLOW)
+    expect(page.get_by_role("img", name="Size of the change")).to_be_visible()
+    expect(page.locator("#about .near li")).to_have_count(3)
 
 
-@pytest.mark.parametrize(
-    ("description", "prompt", "named"), [("   ", "toaster", "empty"), ("Shout.", " ", "empty")]
-)
-def test_blank_input_gets_one_clear_message(page, description: str, prompt: str, named: str) -> None:
-    page.get_by_label("Task description").fill(description)
-    page.get_by_label("Prompt").fill(prompt)
+def test_what_cannot_work_gets_one_clear_message(page) -> None:
+    for task, question, told in (("   ", "toaster", "empty"), (PLURAL, " ", "prompt")):
+        description(page).fill(task)
+        prompt(page).fill(question)
+        page.locator("#ask").click()
+        toast(page, told).wait_for(timeout=SLOW)
+    prompt(page).fill("toaster")
+    page.locator("#decoding").get_by_role("button").first.click()
+    page.get_by_label("Top-p").fill("7")
     page.locator("#ask").click()
-    page.locator(".toast-body").filter(has_text=named).wait_for(timeout=SLOW)
+    toast(page, "top_p must be a number").wait_for(timeout=SLOW)
+    page.get_by_label("Top-p").fill("")
+    page.locator("#ask").click()
+    toast(page, "Top-p is empty").wait_for(timeout=SLOW)
 
 
 def test_markup_in_a_description_stays_text(page) -> None:
-    page.get_by_label("Task description").fill("x\u0007<img src=x onerror=alert(1)>")
+    description(page).fill("x\u0007<img src=x onerror=alert(1)>")
     page.locator("#generate").click()
-    page.locator(".toast-body").filter(has_text="U+0007").wait_for(timeout=SLOW)
-    assert not page.locator(".toast-body img[src='x']").count()
+    toast(page, "U+0007").wait_for(timeout=SLOW)
+    hostile = "<script>alert(1)</script> **bold** <img src=x onerror=alert(2)>"
+    short(page, 2)
+    ask(page, hostile, hostile)
+    assert titles(page)[1] == hostile
+    page.locator("#about").get_by_role("button").first.click()
+    expect(page.locator("#about .facts")).to_contain_text(hostile, timeout=SLOW)
+    assert not page.locator("img[src='x']").count() and not page.locator("#answers strong").count()
 
 
-def test_an_example_fills_both_boxes(page) -> None:
-    from playwright.sync_api import expect
-
-    page.get_by_text("Write the words in snake_case.").click()
-    expect(page.get_by_label("Prompt")).to_have_value("current account balance", timeout=SLOW)
+def test_writing_shows_what_is_near_and_what_brings_it_nearer(page) -> None:
+    counter, hints = page.locator("#counter"), page.locator("#hints")
+    expect(counter).to_have_text("0 / 2,000")
+    description(page).press_sequentially("Output")
+    expect(counter).to_have_text("6 / 2,000")
+    description(page).press_sequentially(" the plural of the", delay=5)
+    expect(hints).to_contain_text("singular_to_plural, similarity 0.", timeout=SLOW)
+    expect(hints.get_by_role("button")).not_to_have_count(0)
+    addition = hints.get_by_role("button").first.inner_text()
+    hints.get_by_role("button").first.click()
+    expect(description(page)).to_have_value(f"Output the plural of the. {addition}")
+    expect(counter).to_have_text(f"{26 + len(addition)} / 2,000")
+    # An example is a button: the keyboard reaches it, and it fills both boxes.
+    page.get_by_role("button", name="snake_case", exact=True).press("Enter")
+    expect(description(page)).to_have_value("Write the words in snake_case.")
+    expect(prompt(page)).to_have_value("current account balance")
+    expect(counter).to_have_text("30 / 2,000")
+    expect(hints).to_contain_text("snake_case, similarity 0.", timeout=SLOW)
+    description(page).fill("Short")
+    expect(hints).to_contain_text("While you write", timeout=SLOW)
 
 
 def test_stop_ends_the_stream_and_the_next_question_works(page) -> None:
-    from playwright.sync_api import expect
-
-    page.get_by_label("Task description").fill("Write a long story.")
-    page.get_by_label("Prompt").fill("Tell me everything about the sea, in many words.")
-    page.locator("#ask").click()
-    expect(page.locator("#base textarea")).not_to_have_value("", timeout=SLOW)
+    description(page).fill("Write a long story.")
+    prompt(page).fill("Tell me everything about the sea, in many words.")
+    prompt(page).press("Enter")
+    expect(page.locator("#answers .text").first).not_to_be_empty(timeout=SLOW)
     page.locator("#stop").click()
-    page.wait_for_timeout(1500)
-    stopped = answers(page)
-    page.wait_for_timeout(1500)
-    assert answers(page) == stopped
-    assert ask(page, "Output the plural of the noun.", "toaster")[1].strip()
+    expect(page.locator("#note")).to_have_text("Stopped.")
+    page.wait_for_timeout(1000)
+    stopped = texts(page)
+    page.wait_for_timeout(1000)
+    assert texts(page) == stopped
+    expect(page.locator("#note")).to_have_text("Stopped.")
+    short(page)
+    assert ask(page, "toaster", PLURAL)[1] == "toasters"
+
+
+def test_a_phone_shows_one_column_below_the_other(page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    short(page, 4)
+    ask(page, "toaster", PLURAL)
+    page.screenshot(path=tmp_path / "phone.png", full_page=True)
+    assert page.evaluate("document.querySelector('.dark')")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    base, adapted = (page.locator("#answers article").nth(i).bounding_box() for i in (0, 1))
+    assert base["x"] == adapted["x"] and adapted["y"] >= base["y"] + base["height"]

