@@ -3,7 +3,6 @@ Knows gradio and the studio, nothing else."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 import gradio as gr
@@ -23,7 +22,12 @@ LAUNCH: dict[str, Any] = {
     "enable_monitoring": False,
     # A zip of an adapter, such as rank 16 on all modules of the embedded base.
     "max_file_size": "32mb",
+    **api.LAUNCH,
 }
+
+# Whoever has no key yet gets one that nobody can guess: 32 random bytes.
+_KEY = """key => typeof key === "string" && key.length >= 43 ? key
+  : Array.from(crypto.getRandomValues(new Uint8Array(32)), b => b.toString(16).padStart(2, "0")).join("")"""
 
 INTRODUCTION = """# Text-to-LoRA
 Say what a task is. A hypernetwork turns the sentence into a LoRA adapter in one forward pass; then ask the
@@ -33,7 +37,7 @@ base model and the adapted one the same thing.
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over one studio; loads nothing."""
-    with gr.Blocks(title="Text-to-LoRA", analytics_enabled=False) as page:
+    with api.Blocks(title="Text-to-LoRA", analytics_enabled=False) as page:
         # A secret that stays the same: a restart of the server must lose nobody's shelf. The key is random.
         visitor = gr.BrowserState("", storage_key="t2l-visitor", secret="t2l")
         gr.Markdown(INTRODUCTION)
@@ -46,14 +50,10 @@ def build(studio: Studio) -> gr.Blocks:
                 with gr.Tab(tab.__name__.rpartition(".")[2].capitalize(), id=tab.__name__.rpartition(".")[2]):
                     tab.build(shared)
         api.build(studio)
-        # The first event of a visit: whoever has no key yet gets one that nobody can guess.
-        page.load(_key, [visitor], [visitor], api_visibility="private", queue=False)
+        # The first event of a visit, in the browser: a server that is still loading would be waited for.
+        page.load(None, [visitor], [visitor], js=_KEY, api_visibility="private")
         # "multiple": two listeners of one change that put off their runs would set each other off for ever.
         visitor.change(
             lambda key: bool(key), [visitor], [arrived], trigger_mode="multiple", api_visibility="private"
         )
     return page
-
-
-def _key(key: Any) -> str:
-    return key if isinstance(key, str) and len(key) >= 43 else secrets.token_urlsafe(32)
