@@ -38,6 +38,8 @@ base model and the adapted one the same thing.
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over one studio; loads nothing."""
     with api.Blocks(title="Text-to-LoRA", analytics_enabled=False) as page:
+        # First: a handler of the page with the same name would take an endpoint's.
+        api.build(studio)
         # A secret that stays the same: a restart of the server must lose nobody's shelf. The key is random.
         visitor = gr.BrowserState("", storage_key="t2l-visitor", secret="t2l")
         gr.Markdown(INTRODUCTION)
@@ -49,7 +51,6 @@ def build(studio: Studio) -> gr.Blocks:
             for tab in (compare, shelf, gallery, publish):
                 with gr.Tab(tab.__name__.rpartition(".")[2].capitalize(), id=tab.__name__.rpartition(".")[2]):
                     tab.build(shared)
-        api.build(studio)
         # The first event of a visit, in the browser: a server that is still loading would be waited for.
         page.load(None, [visitor], [visitor], js=_KEY, api_visibility="private")
         # "multiple": two listeners of one change that put off their runs would set each other off for ever.

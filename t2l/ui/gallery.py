@@ -58,7 +58,11 @@ def build(page: Page) -> None:
     with gr.Accordion(
         "Private ones", open=False, visible=not signs_in_by_button(), elem_id="gallery-private"
     ):
-        token = token_field("gallery-token", "With it your own private adapters are listed and opened too.")
+        with gr.Row(elem_classes="t2l-end"):
+            token = token_field(
+                "gallery-token", "With it your own private adapters are listed and opened too."
+            )
+            listing = gr.Button("List them", elem_id="gallery-list", scale=0, min_width=110)
 
     def look(typed: str, oauth: gr.OAuthToken | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         none = gr.Radio(visible=False, value=None)
@@ -100,7 +104,13 @@ def build(page: Page) -> None:
     assert isinstance(tab, gr.Tab)
     opened = [page.chosen, page.shelf_changed, page.tabs]
     # Nothing is asked of the Hub before somebody comes here.
-    gr.on([tab.select, refresh.click, token.submit], look, [token], [status, rows, compare], **quiet)
+    gr.on(
+        [tab.select, refresh.click, token.submit, listing.click],
+        look,
+        [token],
+        [status, rows, compare],
+        **quiet,
+    )
     rows.change(lambda id: gr.Button(interactive=bool(id)), [rows], [compare], **quiet)
     rows.change(None, [rows], [link], js=_LINK, api_visibility="private")
     compare.click(friendly(open_repo), [page.visitor, rows, token, page.shelf_changed], opened, **slow)

@@ -50,14 +50,15 @@ def build(page: Page) -> None:
                 [], label="Adapter", info=EMPTY, elem_id="publish-adapter", elem_classes="t2l-choice"
             )
             login = gr.LoginButton(elem_id="publish-login") if by_button else None
-            token = token_field("publish-token", "One that may write, made in your settings on the Hub.")
+            with gr.Row(visible=not by_button, elem_classes="t2l-end"):
+                token = token_field("publish-token", "One that may write, made in your settings on the Hub.")
+                greeting = gr.Button("Check", elem_id="publish-check", scale=0, min_width=90)
             who = gr.HTML("", elem_id="publish-who", elem_classes="t2l-line")
             with gr.Row():
                 owner = gr.Dropdown(
                     [],
                     label="Owner",
                     info="You, or an organisation.",
-                    # What a focused field filters by would hide what the sign-in has found.
                     filterable=False,
                     elem_id="publish-owner",
                     min_width=130,
@@ -275,7 +276,7 @@ def build(page: Page) -> None:
         [repo, license, download, heading, notes, prompt, base, adapted, included, state, said, use],
         **quiet,
     ).then(*seen, **quiet).then(*looked, **quiet)
-    gr.on([token.submit, token.blur], identify, [token, owner], [who, owner], **quiet)
+    gr.on([token.submit, token.blur, greeting.click], identify, [token, owner], [who, owner], **quiet)
     # One listener: two of them that put off their runs would set each other off for ever.
     gr.on([repo.blur, repo.submit, owner.change], *seen, **quiet).then(*looked, **quiet)
     gr.on([heading.blur, notes.blur, license.input, included.change], *seen, **quiet)
