@@ -82,7 +82,16 @@ def page(browser, url: str) -> Iterator:
     page = context.new_page()
     errors: list[str] = []
     elsewhere: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    # A page that is reloaded cuts its own streams, and says so.
+    cut = ("AbortError", "Connection errored out")
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text)
+            if message.type == "error" and not any(word in message.text for word in cut)
+            else None
+        ),
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "request",

@@ -137,7 +137,7 @@ def test_a_sentence_is_published_listed_opened_and_shared(
         page.locator("#publish-go").click()
         expect_text(page, "#publish-said", f"Published: tester/{name} (private)")
         expect_text(
-            page, "#publish-said", re.compile("Checking your sign-in.*Creating.*Uploading 2", re.DOTALL)
+            page, "#publish-said", re.compile("Checking your sign-in.*Creating.*Uploading 5", re.DOTALL)
         )
         expect_text(page, "#publish-use", f"t2l pull tester/{name} --out {name}")
         expect_text(page, "#publish-use", "vllm serve")
@@ -179,7 +179,7 @@ def test_a_sentence_is_published_listed_opened_and_shared(
     with visitor(browser, address, shared.removeprefix(address)) as page:
         expect_text(page, "#columns", re.compile(f"tester/{name}|plural"))
         open_tab(page, "Shelf")
-        expect_text(page, "#shelf-rows", f"tester/{name}")
+        expect_text(page, "#shelf-rows", "Output the plural of the noun")
 
     # What is on the Hub answers as the engine does.
     folder = unzip_folder(tmp_path / "one.zip", tmp_path / "one")
