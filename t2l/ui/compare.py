@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import PurePath
 from typing import Any
@@ -159,9 +160,10 @@ def build(page: Page) -> None:
         return line, [made.adapter.id], _digest(text, name), count + 1
 
     def beside(key: str, text: str, name: str, count: int, chosen: list[str]) -> tuple:
+        check_columns([*chosen, ""], most.adapters)
         made, line = make(key, text, name)
         ids = list(dict.fromkeys([*chosen, made.adapter.id]))
-        return line, check_columns(ids, most.adapters), _digest(text, name), count + 1
+        return line, ids, _digest(text, name), count + 1
 
     def ensure(key: str, text: str, name: str, count: int, chosen: list[str], before: str) -> tuple:
         # A description that no adapter was made from: nobody is to be answered by an old one.
@@ -181,7 +183,7 @@ def build(page: Page) -> None:
         *values: Any,
     ) -> Iterator[tuple]:
         key, decoding = own(key), read_decoding(*values)
-        names = {entry.id: entry.name for entry in studio.adapters(visitor=key)}
+        names = {id: label for label, id in adapter_choices(studio.adapters(visitor=key))}
         adapters = [studio.adapter(id, visitor=key) for id in check_columns(chosen, most.adapters)]
         detail = f"strength {scale:g}"
         heads = [("Base", "without an adapter"), *((names.get(id, id), detail) for id in chosen)]
@@ -229,7 +231,10 @@ def build(page: Page) -> None:
     def hint(text: str, name: str) -> str:
         if len(text.strip()) < _LEAST_TYPED or not studio.ready:
             return IDLE
-        return render_hints(studio.likeness(text, checkpoint=name), studio.hints(text, checkpoint=name))
+        # What is wrong with a text is said when it is sent, not at every key.
+        with suppress(T2LError):
+            return render_hints(studio.likeness(text, checkpoint=name), studio.hints(text, checkpoint=name))
+        return IDLE
 
     def awake() -> tuple[str, gr.Timer]:
         line = "" if studio.ready else _said("The model is loading; you can write meanwhile.")
@@ -257,7 +262,7 @@ def build(page: Page) -> None:
     fresh.click(
         lambda: ({}, render_empty(), _said("A new conversation.")), None, [talk, answers, note], **quick
     )
-    columns.input(lambda ids: ids, [columns], [page.chosen], **quick)
+    columns.input(lambda ids: ids or [], [columns], [page.chosen], **quick)
     gr.on(
         [page.arrived.change, page.chosen.change, page.shelf_changed.change],
         friendly(refresh),
@@ -282,7 +287,7 @@ def build(page: Page) -> None:
     waking.tick(awake, None, [loading, waking], **quick)
 
 
-def _chips() -> list[tuple[gr.Button, tuple[str, str]]]:
+def _chips() -> list[tuple[gr.Button, list[str]]]:
     """The examples as buttons, with the description and the prompt that each one fills in."""
     chips = []
     with gr.Column(elem_id="examples"):

@@ -52,13 +52,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         # The first start converts the base.
         for _ in range(1800):
-            if address in log.read_text():
+            if "Ready." in log.read_text():
                 break
             if process.poll() is not None:
                 pytest.fail(f"The app ended:\n{log.read_text()}")
             time.sleep(0.1)
         else:
-            pytest.fail(f"The app did not start:\n{log.read_text()}")
+            pytest.fail(f"The app did not get ready:\n{log.read_text()}")
         yield address
     finally:
         process.terminate()
