@@ -29,7 +29,7 @@ def until_ready(most: float) -> float:
     try:
         while time.perf_counter() - start < most:
             try:
-                if opener.open(f"http://127.0.0.1:{port}/", timeout=5).status == 200:
+                if opener.open(f"http://127.0.0.1:{port}/health", timeout=5).status == 200:
                     return time.perf_counter() - start
             except OSError:
                 time.sleep(0.05)
