@@ -4,12 +4,16 @@ Knows flags, the environment and launch settings; the page is t2l.ui, the work t
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib.util
 import os
+import platform
 import re
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,10 +37,12 @@ from starlette.routing import Route
 from t2l import __version__
 from t2l.base import choose_device, choose_dtype
 from t2l.errors import T2LError
+from t2l.presets import PRESETS, Setup
 from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio, find_checkpoint
 from t2l.ui import LAUNCH, build
 
 LEAST_PASSWORD = 8
+_TRIM_SECONDS = 20
 LIMITS = {
     "description": "characters of a description",
     "prompt": "characters of a prompt",
@@ -44,6 +50,7 @@ LIMITS = {
     "adapters": "adapters beside the base in one comparison",
     "shelf_bytes": "of one visitor's adapters; those used longest ago make room",
     "visitors_bytes": "of all visitors' adapters; the shelves used longest ago make room",
+    "batch": "descriptions of one batch",
     "at_once": "visitors who are answered at the same time",
     "waiting": "visitors who wait for that; more are turned away",
 }
@@ -52,15 +59,17 @@ VARIABLES = {
     "read its command lines; for several logins see --auth-file",
     "T2L_CACHE": "folder of what is converted and computed once (default ~/.cache/t2l)",
     "T2L_CHECKPOINTS": "folder of the checkpoints that have names (default: the project's own)",
+    "T2L_RESULTS": "folder of the rows that the Results tab draws (default: the project's own results/)",
     "T2L_SHELF_BYTES": "of the machine's own shelf, which the command line uses (default 2000000000)",
 }
 # Of the flags below. On a Space there are no flags.
-FLAGS = ("T2L_CHECKPOINT", "T2L_DTYPE", "T2L_DEVICE", "T2L_SHELF", "T2L_MCP")
+PRESET = ("T2L_PRESET", "T2L_SCALING", "T2L_CHAT_TEMPLATE")
+FLAGS = ("T2L_CHECKPOINT", *PRESET, "T2L_DTYPE", "T2L_DEVICE", "T2L_SHELF", "T2L_MCP", "T2L_OWN_TOKEN")
 # Not read here, but by scripts/setup.py and by the tests, which may start this app.
 OTHERS = ("T2L_CHROMIUM", "T2L_TORCH_INDEX", "T2L_HUB_TOKEN", "T2L_WRITE_DOCS")
 
 
-def create(checkpoint: str = DEFAULT_CHECKPOINT, **options: Any) -> tuple[Studio, gr.Blocks]:
+def create(checkpoint: str = "", **options: Any) -> tuple[Studio, gr.Blocks]:
     """The studio and its page, with nothing loaded yet; options as `Studio`'s."""
     studio = _studio(checkpoint, **options)
     return studio, build(studio)
@@ -90,23 +99,29 @@ def serve(args: argparse.Namespace) -> int:
 
     Raises T2LError for what cannot be served, as far as possible before anybody can visit.
     """
+    _give_memory_back()
     _check_variables()
     limits = Limits.read()
-    find_checkpoint(args.checkpoint)
+    setup = Setup.chosen(args.preset, args.scaling, args.chat_template)
+    if args.checkpoint or not setup or not setup.preset.repo:
+        find_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
     if args.dtype not in ("auto", "4bit"):
         choose_dtype(args.dtype, choose_device("cpu"))
-    if not spaces:
+    if not spaces and args.device != "split":
         choose_device(args.device)
     logins = _logins(args.auth_file)
     if args.mcp and logins:
         raise T2LError(
             "MCP clients cannot sign in, so --mcp would let everybody in; leave it or the login out."
         )
+    if args.own_token and args.share:
+        raise T2LError("--own-token is for whoever sits at this machine; leave it or --share out.")
+    os.environ["T2L_OWN_TOKEN"] = str(int(args.own_token))
     if args.mcp and importlib.util.find_spec("mcp") is None:
         raise T2LError('--mcp needs a package that is not installed; run: pip install "gradio[mcp]"')
     _check_address(args.host, args.port)
     shelf = args.shelf or None
-    studio = _studio(args.checkpoint, args.dtype, device=args.device, shelf=shelf, limits=limits)
+    studio = _studio(args.checkpoint, args.dtype, device=args.device, shelf=shelf, limits=limits, setup=setup)
     _check_folder(studio.shelf.folder)
     # As Ctrl-C; the first process of a container would not notice it otherwise.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -139,6 +154,21 @@ def serve(args: argparse.Namespace) -> int:
     print("Ready.", flush=True)
     demo.block_thread()
     return 0
+
+
+def _give_memory_back() -> None:
+    """Has glibc return what adapters took, now and then: by itself it keeps some 0.7 MB for each one made."""
+    if platform.libc_ver()[0] != "glibc":
+        return
+    trim = ctypes.CDLL(None).malloc_trim
+
+    def often() -> None:
+        # Not by a lower M_MMAP_THRESHOLD: then reading a long prompt takes 1.7 times as long.
+        while True:
+            time.sleep(_TRIM_SECONDS)
+            trim(0)
+
+    threading.Thread(target=often, name="malloc_trim", daemon=True).start()
 
 
 def _health(studio: Studio) -> Route:
@@ -193,8 +223,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--checkpoint",
-        default=given("T2L_CHECKPOINT", DEFAULT_CHECKPOINT),
+        default=given("T2L_CHECKPOINT", ""),
         help=f"name or folder of the generator. T2L_CHECKPOINT (default {DEFAULT_CHECKPOINT})",
+    )
+    add(
+        "--preset",
+        default=given("T2L_PRESET", ""),
+        help=f"a known base with its checkpoint: {', '.join(PRESETS)}. T2L_PRESET",
+    )
+    add(
+        "--scaling",
+        default=given("T2L_SCALING", ""),
+        help="of the preset: trained, or tables. T2L_SCALING (default trained)",
+    )
+    add(
+        "--chat-template",
+        default=given("T2L_CHAT_TEMPLATE", ""),
+        help="of the preset: stock, or reference. T2L_CHAT_TEMPLATE (default stock)",
     )
     add(
         "--dtype",
@@ -227,6 +272,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         default=_switch("T2L_MCP"),
         help="offer the endpoints as tools at /gradio_api/mcp/ (needs gradio[mcp]). T2L_MCP=1",
+    )
+    add(
+        "--own-token",
+        action="store_true",
+        default=_switch("T2L_OWN_TOKEN"),
+        help="who sits at this machine may publish with its HF_TOKEN; not for a server. T2L_OWN_TOKEN=1",
     )
     parser.add_argument("--version", action="version", version=f"t2l {__version__}")
     return parser

@@ -113,6 +113,17 @@ def at_once(url: str, visitors: int, tokens: int) -> tuple[list[tuple[float, flo
     return waited, time.perf_counter() - start
 
 
+def visit(url: str, number: int) -> None:
+    """Somebody with a key and a session of their own makes an adapter and asks it something short."""
+    asked: dict[str, Any] = {"key": f"visitor-{number:016}"}
+    *_, (kind, data) = call(url, "generate_adapter", description=f"Say the number {number}.", **asked)
+    if kind == "complete":
+        asked |= {"adapters": [data[0]["id"]], "max_new_tokens": 1}
+        *_, (kind, data) = call(url, "compare", prompt="toaster", **asked)
+    if kind != "complete":
+        raise RuntimeError(data)
+
+
 def peer(dtype: str, tokens: int, folder: str) -> Callable[[], object]:
     """PEFT's way to the same two answers: generate without the adapter, then with it."""
     from peft import PeftModel
@@ -168,11 +179,7 @@ def main() -> None:
             for count in (10, 100, 200):
                 while made < count:
                     made += 1
-                    # A key and a session of their own.
-                    values = {"description": f"Say the number {made}.", "key": f"visitor-{made:016}"}
-                    *_, (kind, data) = call(url, "generate_adapter", **values)
-                    if kind != "complete":
-                        raise RuntimeError(data)
+                    visit(url, made)
                 memory[str(count)] = process.memory_info().rss / 1e6
     peft = statistics.median(hf)
     ratios = {

@@ -39,6 +39,7 @@ from t2l.train.sft import (
 
 _SAMPLED = 4
 TARGETS = ["self_attn.q_proj", "self_attn.v_proj"]
+ALL = [*TARGETS, "self_attn.k_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]
 
 
 @contextmanager
@@ -146,7 +147,7 @@ def mean_loss(model: Any, batch: dict[str, Tensor], **more: Any) -> Tensor:
 
 
 def one_linear(device: torch.device, rounds: int) -> dict[str, Any]:
-    """The known figures of the reference's hook: 1024 to 1024, rank 8, 8 rows of 256 tokens, float32."""
+    """The known figures of the reference's hook: 1024 to 1024, rank 8, 8 rows of 256 tokens, one thread."""
     from t2l.attach import spec_for
 
     model = nn.Module()
@@ -169,14 +170,19 @@ def one_linear(device: torch.device, rounds: int) -> dict[str, Any]:
         with attached(model, network(everyone)):
             linear(x).sum().backward()
 
-    return measure(device, {"bare": bare, "copied_to_tokens": copied, "attached": ours}, rounds)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return measure(device, {"bare": bare, "copied_to_tokens": copied, "attached": ours}, rounds)
+    finally:
+        torch.set_num_threads(threads)
 
 
-def sft_steps(base: BaseModel, data: SFTData, rounds: int) -> dict[str, Any]:
+def sft_steps(base: BaseModel, data: SFTData, rounds: int, targets: Sequence[str]) -> dict[str, Any]:
     """8 tasks, one example each, as in the reference; then up to 8 packed examples each."""
     from peft import LoraConfig, get_peft_model
 
-    spec = base.spec(TARGETS)
+    spec = base.spec(targets)
     config = T2LConfig(spec, 384, "m", shift="element", scale="scalar")
     network = T2L(config).initialise("zero").to(base.device)
     loss = sft_loss(base, data.config)
@@ -206,7 +212,8 @@ def sft_steps(base: BaseModel, data: SFTData, rounds: int) -> dict[str, Any]:
     }
     found = measure(base.device, ways, rounds)
     # Last, since PEFT wraps the base's modules for good.
-    wrapped = get_peft_model(base.model, LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"]))
+    names = [name.rpartition(".")[2] for name in targets]
+    wrapped = get_peft_model(base.model, LoraConfig(r=8, lora_alpha=16, target_modules=names))
 
     def peft(number: int) -> None:
         rows, _ = one_each(number)
@@ -273,23 +280,29 @@ def main() -> None:
         "device": base.device.type,
         "one_linear": one_linear(base.device, args.rounds),
         "library": libraries(base, data(args.library), args.rounds, args.library),
-        "sft": sft_steps(base, data(8), args.rounds),
+        "sft": sft_steps(base, data(8), args.rounds, TARGETS),
+        "sft_all": sft_steps(base, data(8), args.rounds, ALL),
     }
-    ours = result["sft"]["t2l"]
-    for peer in ("copied_to_tokens", "peft"):
-        for fact in ("seconds", "peak_mb"):
-            result[f"{peer}_over_t2l_{fact}"] = result["sft"][peer][fact] / ours[fact]
+    bare, copied, ours = (result["one_linear"][name] for name in ("bare", "copied_to_tokens", "attached"))
+    for fact in ("seconds", "peak_mb"):
+        ratio = (copied[fact] - bare[fact]) / (ours[fact] - bare[fact])
+        result[f"copied_over_attached_overhead_{fact}"] = ratio
+    for part in ("sft", "sft_all"):
+        for peer in ("copied_to_tokens", "peft"):
+            for fact in ("seconds", "peak_mb"):
+                ratio = result[part][peer][fact] / result[part]["t2l"][fact]
+                result[f"{part}_{peer}_over_t2l_{fact}"] = ratio
     result["in_turn_over_together"] = (
         result["library"]["in_turn"]["seconds"] / result["library"]["together"]["seconds"]
     )
     if args.json:
         print(json.dumps(result))
         return
-    for part in ("one_linear", "sft", "library"):
+    for part in ("one_linear", "sft", "sft_all", "library"):
         for name, row in result[part].items():
             print(f"{part:<11} {name:<17} {1000 * row['seconds']:9.1f} ms {row['peak_mb']:9.1f} MB")
     for key in [key for key in result if "_over_" in key]:
-        print(f"{key:<34} {result[key]:.2f}")
+        print(f"{key:<40} {result[key]:.2f}")
 
 
 if __name__ == "__main__":

@@ -178,6 +178,8 @@ def demo(port: int, setup_only: bool) -> None:
     if setup_only:
         say(f"The set-up is complete: {VENV}")
     else:
+        # The page of whoever starts it: they may publish with their own HF_TOKEN.
+        os.environ.setdefault("T2L_OWN_TOKEN", "1")
         become(PYTHON, "app.py", *(["--port", str(port)] if port else []))
 
 

@@ -7,20 +7,22 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import struct
 import threading
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from t2l import __version__
 from t2l.errors import T2LError
 from t2l.files import complete_or_absent
-from t2l.generator import MAX_DESCRIPTION, check_text
+from t2l.generator import MAX_DESCRIPTION, MAX_EXAMPLES, Condition, check_text
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.peft_folder import (
     CONFIG,
@@ -40,13 +42,46 @@ FORMAT_VERSION = 1
 MAX_NAME = 80
 
 
+@dataclass(frozen=True)
+class Examples:
+    """The example prompts of an adapter: how many, their sha256, and themselves where a person agreed."""
+
+    count: int
+    sha256: str
+    prompts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, condition: Condition, tell: bool) -> Examples:
+        """Those of a condition; tell: whether the adapter's card and its folder show them."""
+        return cls(len(condition.prompts), condition.digest, condition.prompts if tell else ())
+
+    def to_json(self) -> dict[str, Any]:
+        shown = {"prompts": list(self.prompts)} if self.prompts else {}
+        return {"count": self.count, "sha256": self.sha256, **shown}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Examples:
+        """Inverse of `to_json`; raises ValueError where the facts contradict each other."""
+        count, digest, prompts = data["count"], str(data["sha256"]), tuple(data.get("prompts", ()))
+        if (
+            not isinstance(count, int)
+            or not 1 <= count <= MAX_EXAMPLES
+            or not re.fullmatch("[0-9a-f]{64}", digest)
+        ):
+            raise ValueError("its example prompts are not told rightly")
+        if prompts and (len(prompts), Condition(prompts=prompts).digest) != (count, digest):
+            raise ValueError("its example prompts are not those that it names")
+        return cls(count, digest, prompts)
+
+
 @dataclass(frozen=True, eq=False)
 class Adapter:
     """One adapter and what it was made from.
 
-    condition: the canonical description. generator: name of the checkpoint; generator_id: the hash of its
-    configuration and weights; base_weights_id: the base weights that it was trained on. source: name of the
-    folder that it was opened from, where that was not made here; then all the others may be empty.
+    condition: the canonical description; examples: the prompts in its place. generator: name of the
+    checkpoint; generator_id: the hash of its configuration and weights; base_weights_id: the base weights
+    that it was trained on. source: name of the folder that it was opened from, where that was not made here;
+    then all the others may be empty. setup: what a preset chose (see `Setup.story`): scaling, chat template.
     """
 
     weights: LoRAWeights
@@ -55,10 +90,19 @@ class Adapter:
     generator_id: str
     base_weights_id: str = ""
     source: str = ""
+    examples: Examples | None = None
+    setup: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> LoRASpec:
         return self.weights.spec
+
+    @property
+    def label(self) -> str:
+        """What it is called where nobody named it: its description, its kind of prompts, or its source."""
+        if self.examples is None:
+            return self.condition or self.source
+        return f"{self.examples.count} example prompt{'s' * (self.examples.count > 1)}"
 
     @functools.cached_property
     def weights_sha256(self) -> str:
@@ -73,12 +117,20 @@ class Adapter:
         """
         trusted = self.generator_id and not self.source
         made_from = [self.generator_id, self.condition] if trusted else [self.weights_sha256]
+        if trusted and self.examples is not None:
+            # What was told to one person is not told to another who gave the same prompts.
+            made_from += [self.examples.sha256, str(bool(self.examples.prompts))]
+        if trusted and self.setup:
+            made_from += [f"{key} {value}" for key, value in sorted(self.setup.items())]
         text = json.dumps([*made_from, self.spec.to_json()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def check_fits(self, spec: LoRASpec) -> None:
         """Raises T2LError naming both values where this adapter cannot stand beside adapters of `spec`."""
         spec.require(self.spec)
+
+    def _shown(self) -> dict[str, Any]:
+        return {} if self.examples is None else {"examples": self.examples.to_json()}
 
     def _data(self) -> bytes:
         from safetensors.torch import save
@@ -94,7 +146,7 @@ class Adapter:
         story = {
             "format_version": FORMAT_VERSION,
             "id": self.id,
-            "condition": {"text": self.condition},
+            "condition": {"text": self.condition, **self._shown()},
             "generator": self.generator,
             "generator_id": self.generator_id,
             "source": self.source,
@@ -102,6 +154,7 @@ class Adapter:
             "base_weights_id": self.base_weights_id,
             "spec": self.spec.to_json(),
             "scaling": self.spec.scaling,
+            **({"setup": dict(self.setup)} if self.setup else {}),
             "weights_sha256": self.weights_sha256,
             "t2l_version": __version__,
         }
@@ -137,7 +190,7 @@ class Adapter:
                 raise ValueError(f"{STORY} and the files beside it differ in {', '.join(differing)}")
             if sha256 != story["weights_sha256"]:
                 raise ValueError(f"{WEIGHTS} is not the file that {STORY} names")
-            condition = story["condition"]["text"]
+            condition, examples = story["condition"]["text"], story["condition"].get("examples")
             return cls(
                 # The order of the modules is the story's.
                 LoRAWeights(spec, *({k: side[k] for k in spec.targets} for side in (weights.A, weights.B))),
@@ -146,7 +199,18 @@ class Adapter:
                 str(story["generator_id"]),
                 str(story["base_weights_id"]),
                 title(str(story["source"])),
+                Examples.from_json(examples) if examples else None,
+                _read_setup(story.get("setup", {})),
             )
+
+
+def _read_setup(setup: Any) -> dict[str, str]:
+    """What a folder says of its preset; raises ValueError where it is no short text."""
+    if not isinstance(setup, dict) or len(setup) > 8:
+        raise ValueError("its setup is not told rightly")
+    if not all(isinstance(value, str) and len(key + value) <= 300 for key, value in setup.items()):
+        raise ValueError("its setup is not told rightly")
+    return setup
 
 
 def title(text: str) -> str:
@@ -172,7 +236,8 @@ def zip_folder(folder: str | Path, file: str | Path) -> Path:
             for name in FILES:
                 # A fixed date: a zip made twice from one adapter is one file.
                 info = zipfile.ZipInfo(f"{folder.name}/{name}", (1980, 1, 1, 0, 0, 0))
-                info.compress_type = zipfile.ZIP_DEFLATED
+                # Of weights a tenth could be saved, in a second or more; the other files are text.
+                info.compress_type = zipfile.ZIP_STORED if name == WEIGHTS else zipfile.ZIP_DEFLATED
                 # Without a mode, unzip makes files that nobody may read.
                 info.external_attr = 0o100644 << 16
                 archive.writestr(info, read_bytes(folder, name))
@@ -248,13 +313,22 @@ def _write_json(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _heading(adapter: Adapter) -> str:
+    if adapter.source:
+        return "A LoRA adapter"
+    return f"A LoRA adapter made from {'example prompts' if adapter.examples else 'a description'}"
+
+
 def _card(adapter: Adapter) -> str:
     """The card's stub: what made the adapter, and how to open it."""
     base = json.dumps(adapter.spec.base_model)
     # Indented, so that no text of a stranger becomes markup.
-    text = "\n".join(f"    {line}" for line in (adapter.condition or adapter.source).splitlines())
+    told = "\n\n".join(adapter.examples.prompts) if adapter.examples else ""
+    text = "\n".join(f"    {line}" for line in (told or adapter.label).splitlines())
     generator = title(adapter.generator).replace("`", "'")
-    if not adapter.source:
+    if adapter.examples and not adapter.source:
+        origin = f"Generated in one forward pass by the network `{generator}` from example prompts:"
+    elif not adapter.source:
         origin = f"Generated in one forward pass by the hypernetwork `{generator}` from this text:"
     elif adapter.condition:
         origin = f"Opened from a folder which says that `{generator}` generated it from this text:"
@@ -271,7 +345,7 @@ pipeline_tag: text-generation
 tags:
 {tags}
 ---
-# {"A LoRA adapter" if adapter.source else "A LoRA adapter made from a description"}
+# {_heading(adapter)}
 
 {origin}
 

@@ -52,19 +52,26 @@ class BaseModel:
 
     @classmethod
     def load(
-        cls, name: str = DEFAULT_BASE, *, dtype: str = "auto", device: str = "auto", say: Say | None = None
+        cls,
+        name: str = DEFAULT_BASE,
+        *,
+        dtype: str = "auto",
+        device: str = "auto",
+        template: str = "",
+        say: Say | None = None,
     ) -> BaseModel:
         """Loads a base by Hub id or local folder; the default comes from its package where that is installed.
 
         dtype: "auto" (the faster of float32 and bfloat16, by a short measurement), "float32", "bfloat16",
-        "float16", or "4bit" (NF4 by bitsandbytes). device: "auto", "cpu", "cuda", "mps". say: receives a line
-        where something takes long.
+        "float16", or "4bit" (NF4 by bitsandbytes). device: "auto", "cpu", "cuda", "mps", or "split": the
+        layers over all GPUs. template: a chat template in place of the stock one. say: receives a line where
+        something takes long.
         Raises T2LError naming what cannot be found or loaded.
         """
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        place = choose_device(device)
+        place = first_of_several() if device == "split" else choose_device(device)
         quantised = _four_bits(place) if dtype == "4bit" else {}
         kind = torch.bfloat16 if quantised else choose_dtype(dtype, place)
         gguf = embedded_gguf() if name == DEFAULT_BASE else None
@@ -72,6 +79,8 @@ class BaseModel:
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
             options: dict[str, Any] = {"dtype": kind, "output_loading_info": True, **quantised}
+            if device == "split":
+                options["device_map"] = "auto"
             loaded: Any = AutoModelForCausalLM.from_pretrained(source, **options)
             model, report = loaded
         # RuntimeError: weights of other shapes than the configuration says, or too little memory.
@@ -85,10 +94,12 @@ class BaseModel:
         if report["missing_keys"]:
             # transformers would fill them with random numbers.
             raise T2LError(f"The weights of {name} lack {min(report['missing_keys'])}; download it again.")
+        if template:
+            tokenizer.chat_template = template
         if not getattr(tokenizer, "chat_template", None):
             raise T2LError(f"{name} has no chat template; choose an instruction-tuned base.")
         model.eval().requires_grad_(False)
-        if not quantised:
+        if not quantised and device != "split":
             nn.Module.to(model, place)
         if gguf:
             weights_id = f"{gguf.name}@sha256:{sha256(gguf)}"
@@ -161,6 +172,13 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as err:
         raise T2LError(f"The device {name!r} is not usable here; choose cpu or auto.") from err
     return device
+
+
+def first_of_several() -> torch.device:
+    """The first GPU of at least two, which carry a base together; raises T2LError where there are fewer."""
+    if torch.cuda.device_count() < 2:
+        raise T2LError('The device "split" needs at least two GPUs; choose cuda, cpu or auto.')
+    return torch.device("cuda", 0)
 
 
 def read_config(name: str) -> Any:

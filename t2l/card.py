@@ -180,7 +180,7 @@ def render(adapter: Adapter, repo_id: str, told: Told | None = None) -> str:
     spec, base = adapter.spec, adapter.spec.base_model
     terms = license_of(base, told.license)
     template = string.Template((Path(__file__).parent / "card.md").read_text(encoding="utf-8"))
-    heading = told.title or title(adapter.condition or adapter.source) or "A LoRA adapter"
+    heading = told.title or title(adapter.label) or "A LoRA adapter"
     return template.substitute(
         front=_front(base, terms, adapter),
         title=_escaped(heading),
@@ -192,7 +192,7 @@ def render(adapter: Adapter, repo_id: str, told: Told | None = None) -> str:
         layers=spec.n_layers,
         modules=", ".join(f"`{name}`" for name in spec.targets),
         origin=_origin(adapter),
-        text=_fenced(adapter.condition or adapter.source),
+        text=_text(adapter),
         notes=_notes(told.notes),
         made=_made(adapter),
         measured=_measured(told.measured),
@@ -223,7 +223,18 @@ def _front(base: str, terms: License, adapter: Adapter) -> str:
     )
 
 
+def _text(adapter: Adapter) -> str:
+    """What the adapter was made from; prompts only where they were told, each in a block of its own."""
+    if adapter.examples and adapter.examples.prompts:
+        return "\n\n".join(map(_fenced, adapter.examples.prompts))
+    return _fenced(adapter.label)
+
+
 def _origin(adapter: Adapter) -> str:
+    if adapter.examples:
+        kept = "" if adapter.examples.prompts else ", which its maker kept"
+        elsewhere = "It was opened from elsewhere; there it is said to be" if adapter.source else "It was"
+        return f"{elsewhere} made from example inputs of the task, without answers{kept}:"
     if not adapter.source:
         return "It was made from this description:"
     if adapter.condition:
@@ -238,14 +249,33 @@ def _made(adapter: Adapter) -> str:
     name = title(adapter.generator).replace("`", "'")
     if adapter.source:
         return f"Its folder names the generator `{name}`, which nobody checked. {digest}"
-    command = ["t2l", "generate", "--checkpoint", title(adapter.generator), "--out", "adapter"]
+    chosen = {key: value.partition(":")[0] for key, value in adapter.setup.items()}
+    made_by = [word for key in sorted(chosen) for word in (f"--{key.replace('_', '-')}", chosen[key])]
+    command = [
+        "t2l",
+        "generate",
+        *(made_by or ["--checkpoint", title(adapter.generator)]),
+        "--out",
+        "adapter",
+    ]
     # A description that begins with a dash is no option.
-    command += ["--"] * adapter.condition.startswith("-") + [adapter.condition]
+    read = "the description alone"
+    if adapter.examples:
+        command += ["--prompts", "prompts.txt"]
+        read = f"{adapter.examples.count} prompts (sha256 `{adapter.examples.sha256}`) and no answer"
+    else:
+        command += ["--"] * adapter.condition.startswith("-") + [adapter.condition]
     return (
         f"In one forward pass, without training, by the hypernetwork `{name}` (`{adapter.generator_id}`), "
-        "which read the description alone. This makes it again:\n\n"
-        f"{_fenced(shlex.join(command), 'bash')}\n\n{digest}"
+        f"which read {read}. This makes it again:\n\n"
+        f"{_fenced(shlex.join(command), 'bash')}\n\n{_setup(adapter)}{digest}"
     )
+
+
+def _setup(adapter: Adapter) -> str:
+    """What a preset chose, one line each."""
+    lines = [f"- {key.replace('_', ' ')}: {_escaped(value)}\n" for key, value in adapter.setup.items()]
+    return f"{''.join(lines)}\n" if lines else ""
 
 
 def _measured(measured: Measured | None) -> str:
@@ -283,9 +313,9 @@ def _vllm(rank: int, base: str, repo_id: str) -> str:
 def _limit(adapter: Adapter) -> str:
     if adapter.source:
         return "It was made elsewhere: what it was trained on, and how well it works, is not known here."
+    made_from = "inputs, without one answer" if adapter.examples else "a sentence, without one example"
     return (
-        "It was made from a sentence, without one example: it may miss the task, do half of it, or answer "
-        "worse than its base."
+        f"It was made from {made_from}: it may miss the task, do half of it, or answer worse than its base."
     )
 
 

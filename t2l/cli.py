@@ -48,18 +48,25 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="end the output with one line of JSON")
     model = _model_options(dtype="auto")
+    presets = _preset_options()
 
     generate = commands.add_parser(
-        "generate", parents=[common, model], help="make the adapter of a description as a PEFT folder"
+        "generate", parents=[common, model, presets], help="make an adapter of a description as a PEFT folder"
     )
-    generate.add_argument("description")
+    generate.add_argument("description", nargs="?", default="")
+    generate.add_argument(
+        "--prompts", help="in its place: a file of inputs without answers, one a line, or .jsonl"
+    )
+    generate.add_argument(
+        "--tell-prompts", action="store_true", help="let the prompts stand in the adapter's folder"
+    )
     generate.add_argument(
         "--out", required=True, help="folder to write; an adapter that is there is replaced"
     )
     generate.set_defaults(run=_generate)
 
     compare = commands.add_parser(
-        "compare", parents=[common, model], help="base and adapted answers to prompts, side by side"
+        "compare", parents=[common, model, presets], help="base and adapted answers to prompts, side by side"
     )
     compare.add_argument("description")
     compare.add_argument("prompts", nargs="+", metavar="prompt")
@@ -81,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         "encoder", parents=[common], help="fit the text encoder to the descriptions of a suite of tasks"
     )
     recon = train.add_parser("recon", parents=[common], help="from a library of adapters, without a base")
+    dnd = train.add_parser(
+        "dnd", parents=[common], help="a network that reads example prompts, from a library with snapshots"
+    )
     library = train.add_parser(
         "library", parents=[common], help="one LoRA for each task, many in one batch (no hypernetwork)"
     )
@@ -88,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "multitask", parents=[common], help="one LoRA for all tasks (no hypernetwork)"
     )
     from t2l.train.contrast import ContrastRun
+    from t2l.train.dnd import DnDRun
     from t2l.train.library import LibraryRun, MultitaskRun
     from t2l.train.loop import FitConfig
     from t2l.train.recon import ReconRun
@@ -95,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_settings(recon, ReconRun, FitConfig)
     recon.set_defaults(run=_train_recon)
+    _add_settings(dnd, DnDRun, FitConfig)
+    dnd.set_defaults(run=_train_dnd)
     _add_settings(sft, SFTRun, SFTConfig, FitConfig)
     _add_settings(library, LibraryRun, SFTConfig, FitConfig, without=_NO_CONDITION | {"family_power"})
     _add_settings(multitask, MultitaskRun, SFTConfig, FitConfig, without=_NO_CONDITION)
@@ -175,6 +188,9 @@ def _parser() -> argparse.ArgumentParser:
         "--methods", type=_names, default=("base", "description", "icl", "t2l"), help="separated by commas"
     )
     evaluate.add_argument("--limit", type=int, default=100, help="test examples of each task")
+    evaluate.add_argument("--seeds", type=int, default=1, help="of methods that draw examples")
+    evaluate.add_argument("--library", help="folder of LoRAs: for mean, nearest, arrow and oracle")
+    evaluate.add_argument("--multitask", help="folder of a multi-task LoRA: for multitask")
     evaluate.add_argument("--benchmarks", action="store_true", help="public benchmarks too")
     evaluate.add_argument("--out", required=True, help="results.jsonl; rows that it holds are not made again")
     evaluate.set_defaults(run=_evaluate)
@@ -192,7 +208,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="put the tables between the marks in these files",
     )
+    report.add_argument("--plots", metavar="DIR", help="write every plot that there is data for, as SVG")
+    report.add_argument("--analysis", metavar="FILE", help="what `t2l analyse` wrote, for plots and Markdown")
     report.set_defaults(run=_report)
+
+    analyse = commands.add_parser(
+        "analyse", parents=[common], help="do like descriptions get like adapters; does a description steer"
+    )
+    analyse.add_argument("--tasks", type=_names, required=True, help="folders of task suites, by commas")
+    analyse.add_argument("--checkpoints", type=_names, default=(), help="names or folders, by commas")
+    analyse.add_argument("--library", help="folder of LoRAs, which reconstruction learns from")
+    analyse.add_argument("--limit", type=int, default=100, help="tasks, evenly spaced over the names")
+    analyse.add_argument("--dtype", default="bfloat16", help="of the base (default bfloat16)")
+    analyse.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    analyse.add_argument("--out", required=True, help="JSON file to write")
+    analyse.set_defaults(run=_analyse)
 
     importing = commands.add_parser(
         "import", parents=[common], help="convert a published checkpoint (hypermod.pt) to our own layout"
@@ -263,6 +293,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor", parents=[common], help="what is installed and what would be downloaded"
     )
+    doctor.add_argument("--presets", action="store_true", help="the presets and the memory they take instead")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -275,6 +306,18 @@ def _model_options(dtype: str) -> argparse.ArgumentParser:
     )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     return model
+
+
+def _preset_options() -> argparse.ArgumentParser:
+    presets = argparse.ArgumentParser(add_help=False)
+    presets.add_argument(
+        "--preset", default="", help="a known base with its checkpoint; `t2l doctor --presets`"
+    )
+    presets.add_argument("--scaling", default="", help="of the preset: trained (the default) or tables")
+    presets.add_argument(
+        "--chat-template", default="", help="of the preset: stock (the default) or reference"
+    )
+    return presets
 
 
 _TRAIN_HELP = {
@@ -291,6 +334,16 @@ _TRAIN_HELP = {
     "base": "Hub id or folder of the frozen base",
     "encoder": "text encoder of the descriptions",
     "targets": "modules of a decoder layer, separated by commas",
+    "prompts": "how many the network reads at once",
+    "length": "tokens of each prompt that it reads",
+    "size": "of the network; everything else follows from it",
+    "kernel": "of every convolution, odd",
+    "stages": "sizes between condition and grid in place of those that follow, such as 64x19x128, by commas",
+    "unmasked": "states of padding count too, as in the reference",
+    "states": "snapshots of each adapter that are used besides its best state",
+    "pool": "prompts of each task that are used",
+    "prompt_noise": "deviation of the noise on the states of prompts",
+    "target_noise": "deviation of the noise on the adapters' tokens",
     "rank": "LoRA rank",
     "alpha": "LoRA alpha; the scaling is alpha/rank",
     "latent_size": "size of the trunk",
@@ -421,6 +474,18 @@ def _train_recon(args: argparse.Namespace) -> dict[str, Any]:
     return {"steps": done, "checkpoint": f"{args.out}/generator", "errors": f"{args.out}/report/errors.jsonl"}
 
 
+def _train_dnd(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.train.dnd import DnDRun, train_dnd
+    from t2l.train.loop import FitConfig
+
+    quiet()
+    done = train_dnd(_given(args, DnDRun), _given(args, FitConfig), args.out)
+    print(f"{done} steps done; the checkpoint is {args.out}/generator, distances are in {args.out}/report")
+    made = {"checkpoint": f"{args.out}/generator", "distances": f"{args.out}/report/distances.jsonl"}
+    return {"steps": done, **made}
+
+
 def _train_describe(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import DEFAULT_BASE, quiet
     from t2l.train.describe import Endpoint, describe, local
@@ -472,13 +537,24 @@ def _given(args: argparse.Namespace, settings: type) -> Any:
 
 
 def _studio(args: argparse.Namespace) -> Any:
-    from t2l.studio import DEFAULT_CHECKPOINT, Studio
+    from t2l.presets import Setup
+    from t2l.studio import Studio
 
-    return Studio(args.checkpoint or DEFAULT_CHECKPOINT, dtype=args.dtype, device=args.device)
+    setup = Setup.chosen(args.preset, args.scaling, args.chat_template)
+    return Studio(args.checkpoint or "", dtype=args.dtype, device=args.device, setup=setup)
 
 
 def _generate(args: argparse.Namespace) -> dict[str, Any]:
-    made = _studio(args).describe(args.description)
+    from t2l.generator import read_prompts
+
+    if bool(args.description) == bool(args.prompts):
+        raise T2LError("Give either a description or --prompts FILE.")
+    if args.prompts:
+        made = _studio(args).show(
+            read_prompts(args.prompts), checkpoint=args.checkpoint or "", tell=args.tell_prompts
+        )
+    else:
+        made = _studio(args).describe(args.description)
     size = made.adapter.save(args.out)
     print(f"{args.out}: adapter {made.adapter.id}, {size / 1e6:.1f} MB, made in {made.seconds * 1000:.0f} ms")
     return {"id": made.adapter.id, "path": args.out, "bytes": size, "seconds": round(made.seconds, 4)}
@@ -508,27 +584,54 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    import os
+
     from t2l.base import BaseModel, quiet
+    from t2l.eval.methods import read_multitask
     from t2l.eval.report import lines, summarize
     from t2l.eval.run import evaluate
     from t2l.official import load_generator
     from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
     from t2l.tasks import pick, read_suites
+    from t2l.train.recon import Library
 
     quiet()
-    suite = read_suites(args.tasks, split=args.split)
+    every = read_suites(args.tasks)
+    suite = {name: task for name, task in every.items() if task.split == args.split}
     if args.names:
         suite = pick(suite, args.names)
     tasks = [task for task in suite.values() if args.benchmarks or not task.benchmark]
     generator = load_generator(find_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT))
-    base = BaseModel.load(generator.spec.base_model, dtype=args.dtype, device=args.device)
-    rows = evaluate(tasks, args.methods, base, generator, args.out, limit=args.limit)
+    processes, device = None, args.device
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Under `accelerate launch`: every process has a device of its own and takes its share of the tasks.
+        from accelerate import PartialState
+
+        processes = PartialState(cpu=args.device == "cpu")
+        device = str(processes.device) if args.device == "auto" else args.device
+    base = BaseModel.load(generator.spec.base_model, dtype=args.dtype, device=device)
+    rows = evaluate(
+        tasks,
+        args.methods,
+        base,
+        generator,
+        args.out,
+        limit=args.limit,
+        seeds=args.seeds,
+        library=Library.open(args.library) if args.library else None,
+        multitask=read_multitask(args.multitask) if args.multitask else None,
+        suite=list(every.values()),
+        processes=processes,
+    )
     report = summarize([], rows) if args.split == "train" else summarize(rows)
-    print("\n".join(lines(report)))
+    if processes is None or processes.is_main_process:
+        print("\n".join(lines(report)))
     return {"out": args.out, **report}
 
 
 def _report(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.eval.analysis import read_analysis
+    from t2l.eval.plots import plots, steering_table, write_plots
     from t2l.eval.report import fill, lines, summarize, tables
     from t2l.eval.run import read_rows
 
@@ -537,7 +640,14 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
     )
     report = summarize(held_out, seen)
     parts = tables(report)
+    analysis = read_analysis(args.analysis) if args.analysis else None
+    if analysis:
+        parts["steering"] = steering_table(analysis)
     print("\n\n".join(parts.values()) if args.markdown else "\n".join(lines(report)))
+    if args.plots:
+        made, lacking = plots(held_out or seen, analysis)
+        print("\n".join([*map(str, write_plots(args.plots, made)), *lacking]))
+        report |= {"plots": [plot.name for plot in made], "lacking": lacking}
     for name in args.into:
         try:
             file = Path(name)
@@ -549,12 +659,36 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def _analyse(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import BaseModel, quiet
+    from t2l.eval.analysis import analyse, write_analysis
+    from t2l.official import load_generator
+    from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
+    from t2l.tasks import read_suites
+    from t2l.train.recon import Library
+
+    quiet()
+    names = args.checkpoints or (DEFAULT_CHECKPOINT,)
+    generators = [load_generator(find_checkpoint(name)) for name in names]
+    base = BaseModel.load(generators[0].spec.base_model, dtype=args.dtype, device=args.device)
+    library = Library.open(args.library) if args.library else None
+    found = analyse(base, generators, library, read_suites(args.tasks), args.limit)
+    write_analysis(args.out, found)
+    for one in found["grouping"]:
+        print(f"{one['adapters']}: rank correlation {one['rank_correlation']:.2f} over {one['tasks']} tasks")
+    for row in (row for one in found["steer"] for row in one["answers"]):
+        print(f"{row['description'] or 'base alone'}: {row['answer']!r}")
+    told = [{k: one[k] for k in ("adapters", "tasks", "rank_correlation")} for one in found["grouping"]]
+    return {"out": args.out, "grouping": told, "steer": found["steer"]}
+
+
 def _import(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.official import convert
 
     made = convert(args.source, args.out, subfolder=args.subfolder, order=args.order)
     order, known_from = made.training["module_order"], made.training["module_order_from"]
-    print(f"{args.out}: {made.network.config.variant.upper()} for {made.spec.base_model}")
+    variant = getattr(made.network.config, "variant", "")
+    print(f"{args.out}: {variant.upper()} for {made.spec.base_model}")
     print(f"Module order {', '.join(order)} (from: {known_from})")
     return {"path": args.out, "id": made.id, "module_order": order, "module_order_from": known_from}
 
@@ -588,7 +722,7 @@ def _lint(args: argparse.Namespace) -> dict[str, Any]:
 
 def _push(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.adapter import CARD, Adapter
-    from t2l.card import Told
+    from t2l.card import Told, license_of
     from t2l.hub import publish, repo_files, stored_token
 
     adapter = Adapter.load(args.folder)
@@ -598,7 +732,10 @@ def _push(args: argparse.Namespace) -> dict[str, Any]:
         print(files[CARD].decode())
         for name, size in sizes.items():
             print(f"{size:>12,} {name}")
-        return {"repo": args.repo, "files": sizes}
+        fetched = license_of(adapter.spec.base_model, args.license).files
+        for name in fetched:
+            print(f"{'':>12} {name}, from the base's own repo if it is there")
+        return {"repo": args.repo, "files": sizes, "from_base": list(fetched)}
     made = publish(
         adapter,
         args.repo,
@@ -650,6 +787,8 @@ def _space(args: argparse.Namespace) -> dict[str, Any]:
 def _doctor(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.studio import doctor
 
+    if args.presets:
+        return _presets()
     facts = doctor()
     for key, value in facts.items():
         if isinstance(value, dict):
@@ -658,6 +797,19 @@ def _doctor(args: argparse.Namespace) -> dict[str, Any]:
             value = ", ".join(value) or "nothing"
         print(f"{key.replace('_', ' '):<15} {value}")
     return facts
+
+
+def _presets() -> dict[str, Any]:
+    from t2l.presets import table
+
+    rows = table()
+    for row in rows:
+        needs = ", ".join(f"{row[f'device_{kind}']} GB in {kind}" for kind in ("float32", "bfloat16", "4bit"))
+        gated = ", gated" if row["gated"] else ""
+        print(
+            f"{row['preset']:<13} {row['base']}{gated}: {needs}; encoder and network {row['host']} GB of RAM"
+        )
+    return {"presets": rows}
 
 
 if __name__ == "__main__":

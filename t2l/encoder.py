@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,16 +94,21 @@ class TextEncoder:
         language_model: bool = False,
     ) -> None:
         from safetensors import SafetensorError
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
         self.name = name
         folder = embedded_folder(name)
         known = _LANGUAGE_MODEL if language_model else _KNOWN.get(name)
         source = str(folder or name)
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(source)
             dtype = known.dtype if known else torch.float32
-            self._model: Any = AutoModel.from_pretrained(source, dtype=dtype).eval()
+            if settings := _published_gte(source):
+                self._tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(source)
+                self._model: Any = _load_gte(source, settings, dtype)
+            else:
+                self._tokenizer = AutoTokenizer.from_pretrained(source)
+                self._model = AutoModel.from_pretrained(source, dtype=dtype)
+            self._model.eval()
         # RuntimeError: weights of other shapes than the configuration says.
         except (OSError, ValueError, RuntimeError, SafetensorError) as err:
             raise T2LError(
@@ -173,6 +179,49 @@ class TextEncoder:
             for index, states, kept in zip(chosen, hidden, mask.bool(), strict=True):
                 rows[index] = states[kept].float()
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    @torch.no_grad()
+    def prompt_states(
+        self, prompts: Sequence[str], length: int, *, masked: bool = True, batch_size: int = 64
+    ) -> Tensor:
+        """(n, length, d): states of every prompt's first `length` tokens, and what follows a shorter one.
+
+        Prompts are read as they are: no template, no full stop. masked: zeros follow; else the states of
+        padding, as the published Drag-and-Drop code has it. More tokens than the encoder reads at once are
+        cut into chunks. Raises T2LError for a length of no whole chunks, and for prompts it cannot read.
+        """
+        chunk = min(length, self._known.max_tokens)
+        if length % chunk:
+            raise T2LError(
+                f"A length of {length} tokens cannot be cut into chunks of {chunk}; take a multiple of it."
+            )
+        out = torch.zeros(len(prompts), length, self.size)
+        order, readable = sorted(range(len(prompts)), key=lambda index: len(prompts[index])), False
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = self._tokenizer(
+                [prompts[index] for index in chosen],
+                # Of zeros nothing is to be computed; states of padding are needed to the end.
+                padding="longest" if masked and chunk == length else "max_length",
+                truncation=True,
+                max_length=length,
+                return_tensors="pt",
+                return_special_tokens_mask=True,
+            )
+            words = batch.pop("special_tokens_mask") == 0
+            readable |= bool((words & (batch["input_ids"] != self._tokenizer.unk_token_id)).any())
+            rows = len(chosen) * -(-batch["input_ids"].shape[1] // chunk)
+            cut = {key: tensor.reshape(rows, -1) for key, tensor in batch.items()}
+            states = self._model(**cut).last_hidden_state.float().reshape(len(chosen), -1, self.size)
+            if masked:
+                states = torch.where(batch["attention_mask"].bool().unsqueeze(-1), states, 0.0)
+            out[chosen, : states.shape[1]] = states
+        if not readable:
+            raise T2LError(
+                f"The encoder {self.name} knows no word of these prompts (the first starts "
+                f"{prompts[0][:40]!r}); give prompts in a script that it reads."
+            )
+        return out
 
     def _batches(self, texts: Sequence[str], size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
@@ -265,18 +314,7 @@ def embedded_folder(name: str) -> Path | None:
 
 def _read_known(source: str) -> _Known:
     """Pooling and length of a model that has no table row, from its sentence-transformers files."""
-    import json
-
-    from transformers.utils.hub import cached_file
-
-    def read(file: str) -> dict[str, Any]:
-        try:
-            path = cached_file(source, file, _raise_exceptions_for_missing_entries=False)
-            return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
-        except (OSError, ValueError):
-            return {}
-
-    pooling = read("1_Pooling/config.json")
+    pooling = _read_json(source, "1_Pooling/config.json")
     modes = {
         "pooling_mode_mean_tokens": "mean",
         "pooling_mode_cls_token": "cls",
@@ -288,7 +326,66 @@ def _read_known(source: str) -> _Known:
             f"{source} does not say in 1_Pooling/config.json how it pools (mean, cls or last token); "
             "use a sentence-transformers model."
         )
-    return _Known(chosen[0], max_tokens=int(read("sentence_bert_config.json").get("max_seq_length") or 512))
+    settings = _read_json(source, "sentence_bert_config.json")
+    return _Known(chosen[0], max_tokens=int(settings.get("max_seq_length") or 512))
+
+
+def _read_json(source: str, file: str) -> dict[str, Any]:
+    """A file of a model's repository or folder; empty where it is not there or no JSON object."""
+    from transformers.utils.hub import cached_file
+
+    try:
+        path = cached_file(source, file, _raise_exceptions_for_missing_entries=False)
+        found = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _published_gte(source: str) -> dict[str, Any]:
+    """The settings of a gte v1.5 model as its authors publish it, for code of their own; else empty."""
+    settings = _read_json(source, "config.json")
+    return settings if settings.get("model_type") == "new" else {}
+
+
+def _load_gte(source: str, settings: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    """Such a model in transformers' own class, which renames its tensors; no code of the repository is run.
+
+    Raises ValueError for settings that this class does not have.
+    """
+    from transformers import GteConfig, GteModel
+
+    wanted = {
+        "position_embedding_type": "rope",
+        "layer_norm_type": "layer_norm",
+        "logn_attention_scale": False,
+        "pack_qkv": True,
+    }
+    for key, value in wanted.items():
+        if settings.get(key, value) != value:
+            raise ValueError(f"its {key} is {settings[key]!r}, which transformers' own class does not have")
+    kept = {key: settings[key] for key in GteConfig().to_dict() if key in settings and key not in _NOT_GTE}
+    rope = {"rope_type": "default", "rope_theta": float(settings.get("rope_theta", 10000.0))}
+    config = GteConfig(**kept, rope_parameters=rope)
+    loaded: Any = GteModel.from_pretrained(source, config=config, dtype=dtype, output_loading_info=True)
+    model, report = loaded
+    if report["missing_keys"]:
+        # transformers would fill them with random numbers.
+        raise ValueError(f"its weights lack {min(report['missing_keys'])}")
+    scaling = settings.get("rope_scaling") or {}
+    if scaling and (scaling.get("type") != "ntk" or scaling.get("mixed_b") is not None):
+        raise ValueError(f"its rope_scaling {scaling} is unknown here")
+    if scaling:
+        # Fixed NTK scaling: base and slowest rotation are stretched, at every length.
+        size, factor = config.hidden_size // config.num_attention_heads, float(scaling["factor"])
+        steps = torch.arange(0, size, 2, dtype=torch.float32) / size
+        inverse = 1.0 / ((rope["rope_theta"] * factor) ** steps) / factor ** (2 / size)
+        model.rotary_emb.inv_freq.copy_(inverse)
+    return model
+
+
+# Of another model's type, or said otherwise in the class's own settings.
+_NOT_GTE = ("model_type", "architectures", "auto_map", "rope_parameters", "transformers_version", "dtype")
 
 
 def _first_line(err: BaseException) -> str:

@@ -71,7 +71,7 @@ def to_gguf(adapter: Adapter, file: str | Path, config: Any) -> int:
             writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
             # llama.cpp scales by alpha/rank and knows no rank-stabilised scaling.
             writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, spec.scaling * spec.rank)
-            writer.add_name(title(adapter.condition or adapter.source) or adapter.id)
+            writer.add_name(title(adapter.label) or adapter.id)
             writer.add_base_model_count(1)
             writer.add_base_model_name(0, spec.base_model)
             for name, tensor in tensors.items():

@@ -3,6 +3,8 @@ Knows the networks and the encoder; never a base model's weights."""
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import hashlib
 import json
 import re
@@ -16,16 +18,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from t2l.dnd import DnD, DnDConfig, draws
 from t2l.encoder import DEFAULT_ENCODER, TaskTable, TextEncoder, adapter_from, adapter_state
 from t2l.errors import T2LError
 from t2l.files import complete_or_absent
 from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import INDEX, TaskIndex
-from t2l.lora import LoRASpec, LoRAWeights
+from t2l.lora import LoRASpec, LoRAWeights, mix, stack
 from t2l.packed import pack_linears
 
 FORMAT_VERSION = 1
 MAX_DESCRIPTION = 2000
+# Of example prompts: characters of one, and how many.
+MAX_EXAMPLE, MAX_EXAMPLES = 20_000, 1024
+# What people write between an input and its answer.
+_ANSWERS = ("\t", " -> ", " => ", "\nAnswer:", "\nOutput:", "\nA:")
 # No shape in a checkpoint bounds the adapters of a network that shares its layers; this does.
 MOST_PARAMETERS = 10**9
 _CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
@@ -49,33 +56,109 @@ def check_text(value: Any, what: str, limit: int) -> str:
 
 @dataclass(frozen=True)
 class Condition:
-    """What an adapter is made from: a description as text.
+    """What an adapter is made from: a description as text, or example prompts of the task without answers.
 
-    The text is kept in canonical form (NFC, single spaces), so that the same words give the same adapter.
-    Raises T2LError for text that cannot serve.
+    A text is kept in canonical form (NFC, single spaces), so that the same words give the same adapter;
+    prompts keep their lines and their order. Raises T2LError for what cannot serve.
     """
 
-    text: str
+    text: str = ""
+    prompts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.text, list | tuple):
-            raise T2LError("A list as one condition is ambiguous; pass one text, or several conditions.")
+            raise T2LError(
+                "A list as one condition is ambiguous; pass one text, several conditions, or "
+                "Condition(prompts=...) for example prompts."
+            )
+        if isinstance(self.prompts, str):
+            raise T2LError("prompts must be a list of texts, each one example, not one text.")
+        if self.prompts:
+            if self.text:
+                raise T2LError("Give a description or example prompts, not both.")
+            object.__setattr__(self, "prompts", _check_prompts(self.prompts))
+            return
         text = unicodedata.normalize("NFC", check_text(self.text, "description", MAX_DESCRIPTION))
         object.__setattr__(self, "text", re.sub(r"\s+", " ", text).strip())
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the prompts, which names them without telling them; "" for a description."""
+        if not self.prompts:
+            return ""
+        return hashlib.sha256(json.dumps(self.prompts).encode()).hexdigest()
+
+
+def _check_prompts(prompts: Sequence[Any]) -> tuple[str, ...]:
+    if len(prompts) > MAX_EXAMPLES:
+        raise T2LError(f"{len(prompts):,} prompts were given; the most is {MAX_EXAMPLES:,}. Take fewer.")
+    kept = []
+    for number, prompt in enumerate(prompts, 1):
+        if isinstance(prompt, Mapping):
+            raise T2LError(
+                f"Prompt {number} is a record ({', '.join(map(str, prompt))[:80]}), not a text; give the "
+                "inputs alone, without answers."
+            )
+        text = check_text(prompt, f"prompt {number}", MAX_EXAMPLE)
+        kept.append(unicodedata.normalize("NFC", text).strip())
+    for mark in _ANSWERS if len(kept) > 1 else ():
+        if all(prompt.partition(mark)[2].strip() for prompt in kept):
+            raise T2LError(
+                f"Every prompt holds {mark!r} and something behind it, as if that were its answer; give the "
+                "inputs alone: answers are not read."
+            )
+    return tuple(kept)
+
+
+def read_prompts(file: str | Path) -> tuple[str, ...]:
+    """The prompts of a text file, one a line, or of a .jsonl file of texts or {"input": text}.
+
+    Raises T2LError naming file and line, also for a line that holds an answer.
+    """
+    file, prompts = Path(file), []
+    try:
+        if file.stat().st_size > MAX_EXAMPLE * MAX_EXAMPLES:
+            raise T2LError(
+                f"{file} is larger than {MAX_EXAMPLES:,} prompts can be; give fewer or shorter ones."
+            )
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as err:
+        raise T2LError(f"{file} cannot be read ({err}); give a text file, one prompt a line.") from err
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        value: Any = line
+        if file.suffix == ".jsonl":
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as err:
+                raise T2LError(f"{file}, line {number}: not JSON ({str(err)[:100]}).") from err
+            if isinstance(value, dict) and set(value) == {"input"}:
+                value = value["input"]
+        if not isinstance(value, str):
+            raise T2LError(
+                f'{file}, line {number}: expected a text or {{"input": text}}, not {str(value)[:60]!r}; give '
+                "the inputs alone: answers are not read."
+            )
+        prompts.append(value)
+    if not prompts:
+        raise T2LError(f"{file} holds no prompts; give at least one example input of the task.")
+    return tuple(prompts)
 
 
 @dataclass
 class Generator:
     """A hypernetwork with the encoder that feeds it and the base that it was trained for.
 
-    network: built by `T2LConfig`. encoder_name: a TextEncoder's name, which may be that of the base; it is
-    loaded at the first use. tasks: the names that stand in the place of texts, if the network reads none.
-    encoder_adapter: a LoRA that the encoder runs with, if it was fitted to task descriptions.
+    network: built by `T2LConfig` it reads descriptions, by `DnDConfig` example prompts. encoder_name: a
+    TextEncoder's name, which may be that of the base; it is loaded at the first use. tasks: the names that
+    stand in the place of texts, if the network reads none. encoder_adapter: a LoRA that the encoder runs
+    with, if it was fitted to task descriptions.
     base_weights_id: the base weights of the training. training: facts for the card, plain JSON. index: the
     trained tasks as vectors of its encoder, where they are known; it changes no adapter.
     """
 
-    network: T2L
+    network: T2L | DnD
     encoder_name: str = DEFAULT_ENCODER
     base_weights_id: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +173,11 @@ class Generator:
     def spec(self) -> LoRASpec:
         """The specification of every adapter that it makes."""
         return self.network.config.spec
+
+    @property
+    def reads(self) -> str:
+        """What it makes adapters from: "text" or "prompts"."""
+        return "prompts" if isinstance(self.network, DnD) else "text"
 
     @property
     def encoder(self) -> TextEncoder | TaskTable:
@@ -123,17 +211,59 @@ class Generator:
     def generate(self, conditions: Sequence[Condition | str]) -> LoRAWeights:
         """A stack with one adapter for each condition, float32 on the CPU.
 
-        Raises T2LError for a text that cannot serve, or a network that gives NaN.
+        Raises T2LError for a condition that cannot serve or that this network does not read, and for NaN.
         """
         if isinstance(conditions, str | Condition) or not conditions:
             raise T2LError("generate takes a list of conditions, one for each adapter.")
-        texts = [(c if isinstance(c, Condition) else Condition(c)).text for c in conditions]
+        asked = [c if isinstance(c, Condition) else Condition(c) for c in conditions]
+        if isinstance(self.network, DnD):
+            return stack(self._from_prompts(self.network.eval(), c) for c in asked).check_finite()
+        texts = [self._text(c) for c in asked]
         tokens, encoder = self.network.config.condition == "tokens", self.encoder
         if tokens and isinstance(encoder, TextEncoder):
             condition = encoder.encode_tokens(texts)
         else:
             condition = encoder.encode(texts)
         return self.network.eval()(condition).check_finite()
+
+    def _text(self, condition: Condition) -> str:
+        if condition.prompts:
+            raise T2LError(
+                f"The checkpoint {self.name or 'in use'} makes adapters from descriptions, not from example "
+                "prompts; describe the task, or choose a checkpoint made by `t2l train dnd`."
+            )
+        return condition.text
+
+    def _from_prompts(self, network: DnD, condition: Condition) -> LoRAWeights:
+        """One adapter: the mean over as many draws as the prompts give."""
+        if not condition.prompts:
+            raise T2LError(
+                f"The checkpoint {self.name or 'in use'} makes adapters from example prompts, not from a "
+                "description; give some inputs of the task, or choose another checkpoint."
+            )
+        made = self.from_draws(draws(condition.prompts, network.config.prompts))
+        count = made.n or 1
+        return mix(made, [1 / count] * count)
+
+    @torch.no_grad()
+    def from_draws(self, groups: Sequence[Sequence[str]]) -> LoRAWeights:
+        """A stack with one adapter for each group of exactly as many prompts as the network reads at once."""
+        network, encoder = self.network, self.encoder
+        assert isinstance(network, DnD) and isinstance(encoder, TextEncoder)
+        c = network.config
+        # A prompt that stands in several groups is read once.
+        place = {text: number for number, text in enumerate(dict.fromkeys(t for g in groups for t in g))}
+        states = encoder.prompt_states(list(place), c.length, masked=c.masked)
+        # One after the other: a thousand prompts would be 64 grids at once.
+        made = [network(states[[place[text] for text in group]].unsqueeze(0))[0] for group in groups]
+        return stack(made)
+
+    def rescaled(self, *, use_rslora: bool) -> Generator:
+        """The same network whose adapters are multiplied by alpha/sqrt(r), or by alpha/r; another id."""
+        network = copy.copy(self.network)
+        spec = dataclasses.replace(self.spec, use_rslora=use_rslora)
+        network.config = dataclasses.replace(self.network.config, spec=spec)  # type: ignore[assignment]
+        return dataclasses.replace(self, network=network, _id="")
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Writes config.json, model.safetensors and the index of tasks, keeping a card that is there.
@@ -165,7 +295,7 @@ class Generator:
     def _facts(self) -> dict[str, Any]:
         fitted = self.encoder_adapter
         return {
-            "kind": "t2l",
+            "kind": "dnd" if isinstance(self.network, DnD) else "t2l",
             "base_weights_id": self.base_weights_id,
             "encoder": self.encoder_name,
             "encoder_adapter": None if fitted is None else fitted.spec.to_json(),
@@ -180,17 +310,19 @@ class Generator:
         file = folder / _CONFIG
         config = _read_config(file)
         try:
-            settings = T2LConfig.from_json(config["network"])
+            dnd = config["kind"] == "dnd"
+            settings = (DnDConfig if dnd else T2LConfig).from_json(config["network"])
             encoder, weights_id = str(config["encoder"]), str(config["base_weights_id"])
             tasks = tuple(str(name) for name in config.get("tasks", ()))
-            if tasks and (len(tasks), "pooled") != (settings.condition_size, settings.condition):
+            pooled = getattr(settings, "condition", "") == "pooled"
+            if tasks and (len(tasks), True) != (settings.condition_size, pooled):
                 raise T2LError(f"{len(tasks)} tasks do not fit a condition of {settings.condition_size}.")
             if settings.spec.n_parameters > MOST_PARAMETERS:
                 raise T2LError(f"adapters of more than {MOST_PARAMETERS:,} numbers are not made here.")
             # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
             fitted = config.get("encoder_adapter")
             with torch.device("meta"):
-                network = T2L(settings)
+                network = DnD(settings) if isinstance(settings, DnDConfig) else T2L(settings)
                 adapter = LoRASpec.from_json(fitted).zeros() if fitted else None
         except T2LError as err:
             raise T2LError(f"{file}: {err}") from err
@@ -204,7 +336,10 @@ class Generator:
         state = _read_weights(folder / _WEIGHTS, wanted)
         network.load_state_dict({key: state[key] for key in network.state_dict()}, assign=True)
         network.requires_grad_(False).eval()
-        pack_linears(network)
+        if isinstance(network, T2L):
+            network.freeze()
+        else:
+            pack_linears(network)
         training = config.get("training")
         index = TaskIndex.load(folder / INDEX) if (folder / INDEX).is_file() else None
         return cls(
@@ -236,8 +371,8 @@ def _read_config(file: Path) -> dict[str, Any]:
     # ValueError: not UTF-8, not JSON, or a number of more digits than Python reads.
     except (OSError, ValueError, RecursionError) as err:
         raise T2LError(f"{file} cannot be read ({err}); download the checkpoint again.") from err
-    if not isinstance(config, dict) or config.get("kind") != "t2l":
-        raise T2LError(f"{file} does not describe a Text-to-LoRA network (kind must be t2l).")
+    if not isinstance(config, dict) or config.get("kind") not in ("t2l", "dnd"):
+        raise T2LError(f"{file} does not describe a network of this program (kind must be t2l or dnd).")
     if config.get("format_version") != FORMAT_VERSION:
         raise T2LError(
             f"{file} has format_version {config.get('format_version')!r}, this program reads "
@@ -267,7 +402,10 @@ def _read_weights(file: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]
                         f"{file}: {key} has shape {shape}, config.json says {tuple(tensor.shape)}."
                     )
             for key, tensor in wanted.items():
-                state[key] = stored.get_tensor(key).float() if key in names else torch.zeros(tensor.shape)
+                # Copied: within the file a tensor lies anywhere, and products of one that is not aligned in
+                # memory sum in another order.
+                given = stored.get_tensor(key).to(torch.float32, copy=True) if key in names else None
+                state[key] = torch.zeros(tensor.shape) if given is None else given
     except (OSError, SafetensorError) as err:
         raise T2LError(
             f"{file} cannot be read ({err}); it is damaged, download the checkpoint again."

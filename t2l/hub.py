@@ -90,7 +90,7 @@ def stored_token() -> str | None:
 
 def suggest_name(adapter: Adapter) -> str:
     """A free-looking repo name for an adapter, t2l-<words>-<6 hex>, as the licence of its base wants it."""
-    words = re.sub("[^a-z0-9]+", "-", title(adapter.condition or adapter.source).lower())
+    words = re.sub("[^a-z0-9]+", "-", title(adapter.label).lower())
     name = f"t2l-{words.strip('-')[:40].strip('-') or 'adapter'}-{adapter.id[:6]}"
     try:
         return license_of(adapter.spec.base_model).prefix + name

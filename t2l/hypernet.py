@@ -4,7 +4,8 @@ Knows shapes alone: no base model, no text, no file."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,8 +15,12 @@ from torch import Tensor, nn
 
 from t2l.errors import T2LError
 from t2l.lora import LoRASpec, LoRAWeights
+from t2l.packed import pack_linears, pack_rows
 
 VARIANTS = ("l", "m", "s", "rankwise")
+# Numbers of an adapter between which several are made together: below, time is nothing, and made by itself an
+# adapter has the bytes that it has alone; above, what lies between two products would leave the cache.
+_TOGETHER, _AT_ONCE = range(2**18, 2**21), 16
 _DROPOUT = 0.05
 _READER_WIDTH = 192
 
@@ -222,6 +227,8 @@ class T2L(nn.Module):
         self.heads = nn.ModuleList(
             nn.Linear(config.head_size, self._rows(slot), bias=config.head_bias) for slot in self._slots
         )
+        # What `freeze` packs beside whole heads: (module, side) -> the product with the rows of that side.
+        self._packed: dict[tuple[int, int | None], Callable[[Tensor], Tensor]] = {}
         # Buffers, not parameters: nothing trains them here, but they belong to the saved network.
         self.shift = _Numbers(spec, config.shift)
         self.scale = _Numbers(spec, config.scale)
@@ -234,43 +241,124 @@ class T2L(nn.Module):
     def forward(self, condition: Tensor) -> LoRAWeights:
         """condition (n, c), or (n, t, c) of tokens with zeros as padding -> stack of n adapters.
 
+        Without gradients, on a CPU, one thread makes them, since threads that wait for each other make a busy
+        machine ten times slower: adapters of middling size some at a time, others each by itself.
         Raises T2LError for another shape.
         """
-        n, depth, modules = len(condition), self._depth, len(self._slots)
-        task = self._read_condition(condition).view(n, 1, 1, -1).expand(-1, depth, modules, -1)
-        layer = self.layer().view(1, depth, 1, -1).expand(n, -1, modules, -1)
-        module = self.module().view(1, 1, modules, -1).expand(n, depth, -1, -1)
-        x = self.block1(self.mixer(torch.cat([task, layer, module], dim=-1)))
+        if condition.device.type != "cpu" or torch.is_grad_enabled():
+            return self._adapters(self._answer(condition))
+        with _one_thread():
+            at_once = _AT_ONCE if self.config.spec.n_parameters in _TOGETHER else 1
+            return self._adapters(self._in_turn(condition, at_once))
 
-        # From here every variant only adds query axes: (n, layer, module[, side][, rank], width).
-        if self._sides:
-            x = x.unsqueeze(3) + self.side_norm(self.side)
-        if self._ranks:
-            # The reference sends the sum of trunk and position through the block; with sides it goes
-            # through once before as well, and learned positions are then added after a block of their own.
-            if self._sides:
-                x = self.block2(x)
-            x = x.unsqueeze(-2)
-            if self.config.positions == "rotary":
-                x = self.block2(_rotate(x.expand(*x.shape[:-2], self.config.spec.rank, -1)))
-            elif self._sides:
-                x = x + self.block2(self.rank())
-            else:
-                x = self.block2(x + self.rank())
-        else:
-            x = self.block2(x)
-        h = self.neck(x)
-
+    def _adapters(self, raw: list[tuple[Tensor, Tensor]]) -> LoRAWeights:
+        """The stack from A and B of every slot."""
         A: dict[str, Tensor] = {}
         B: dict[str, Tensor] = {}
-        for m, slot in enumerate(self._slots):
-            a, b = self._read(slot, self.heads[m], h[:, :, m])
+        layers = self.config.spec.n_layers
+        for slot, (a, b) in zip(self._slots, raw, strict=True):
             for name, (i, o) in slot.targets.items():
                 # (n, layer, rank, size) -> PEFT's orientation; a shared layer is a view, not a copy.
-                layers = self.config.spec.n_layers
                 A[name] = self._finish(name, "A", a[..., :i].expand(-1, layers, -1, -1))
                 B[name] = self._finish(name, "B", b[..., :o].expand(-1, layers, -1, -1).mT)
         return LoRAWeights(self.config.spec, A, B)
+
+    def _answer(self, condition: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """A and B of every slot, both (n, layer, rank, size), of n conditions.
+
+        One module after the other, one side after the other, as the reference does: its numbers come out to
+        the last bit, and all that one head reads is at hand when it is needed.
+        """
+        n, depth = len(condition), self._depth
+        task = self._read_condition(condition).unsqueeze(1).expand(-1, depth, -1)
+        layer = self.layer().expand(n, -1, -1)
+        sides = self.side_norm(self.side) if self._sides else None
+        rank = self._positions()
+        raw = []
+        for m, (slot, kind) in enumerate(zip(self._slots, self.module(), strict=True)):
+            x = self.block1(self.mixer(torch.cat([task, layer, kind.expand(n, depth, -1)], dim=-1)))
+            if sides is None:
+                a, b = self._read(m, self._query(x, rank)).split(self._sizes(slot), dim=-1)
+            else:
+                # One head for both sides; the rows beyond a side's own size are not computed.
+                a, b = (self._read(m, self._query(x + sides[m, s], rank), s) for s in (0, 1))
+            if not self._ranks:
+                a, b = (side.unflatten(-1, (self.config.spec.rank, -1)) for side in (a, b))
+            raw.append((a.float(), b.float()))
+        return raw
+
+    def _in_turn(self, condition: Tensor, at_once: int) -> list[tuple[Tensor, Tensor]]:
+        """As `_answer`, so many conditions at a time; the memory of one answer serves the next."""
+        if len(condition) <= at_once:
+            return self._answer(condition)
+        raw: list[tuple[Tensor, Tensor]] = []
+        for start in range(0, len(condition), at_once):
+            for m, sides in enumerate(self._answer(condition[start : start + at_once])):
+                if not start:
+                    a, b = (side.new_empty(len(condition), *side.shape[1:]) for side in sides)
+                    raw.append((a, b))
+                for all, some in zip(raw[m], sides, strict=True):
+                    all[start : start + at_once] = some
+        return raw
+
+    def _positions(self) -> Tensor | None:
+        """Learned positions (rank, width), where there are any: with sides after a block of their own."""
+        if not self._ranks or self.config.positions == "rotary":
+            return None
+        return self.block2(self.rank()) if self._sides else self.rank()
+
+    def _query(self, x: Tensor, rank: Tensor | None) -> Tensor:
+        """From the trunk (n, layer, width) to what a head reads: (n, layer[, rank], head_size)."""
+        if not self._ranks:
+            return self.neck(self.block2(x))
+        # The reference sends the sum of trunk and position through the block; with sides the trunk goes
+        # through once before as well, and the sum no more.
+        x = (self.block2(x) if self._sides else x).unsqueeze(-2)
+        if rank is None:
+            return self.neck(self.block2(_rotate(x.expand(*x.shape[:-2], self.config.spec.rank, -1))))
+        return self.neck(x + rank if self._sides else self.block2(x + rank))
+
+    def _sizes(self, slot: _Slot) -> tuple[int, int]:
+        """How many numbers of one answer are A's, and how many B's."""
+        groups = 1 if self._ranks else self.config.spec.rank
+        return groups * slot.i, groups * slot.o
+
+    def _read(self, m: int, h: Tensor, side: int | None = None) -> Tensor:
+        """What head m answers to h (..., head_size): all of it, or what one side of its slot uses."""
+        head = self.heads[m]
+        assert isinstance(head, nn.Linear)
+        h = h.to(head.weight.dtype)
+        take = self._taken(m, side)
+        if take is None:
+            return head(h)
+        if (m, side) in self._packed:
+            return self._packed[m, side](h)
+        return F.linear(h, take(head.weight), None if head.bias is None else take(head.bias))
+
+    def _taken(self, m: int, side: int | None) -> Callable[[Tensor], Tensor] | None:
+        """Chooses the rows of a shared head that one side uses; None where it uses them all."""
+        i, o = self._slots[m].i, self._slots[m].o
+        groups, size = 1 if self._ranks else self.config.spec.rank, o if side else i
+        if side is None or size == max(i, o):
+            return None
+        return lambda rows: rows.unflatten(0, (groups, -1))[:, :size].flatten(0, 1)
+
+    def freeze(self, heads: torch.dtype = torch.float32) -> T2L:
+        """Prepares for making adapters and nothing else: no gradients, packed products; returns itself.
+
+        heads: the type of the heads, nearly all of the network's numbers. bfloat16 takes half their memory,
+        and little more than half their time where the processor multiplies it; the adapters stay float32 and
+        change by some 0.3 % of their size.
+        """
+        self.requires_grad_(False).eval()
+        self.heads.to(heads)
+        pack_linears(self)
+        for m, head in enumerate(self.heads):
+            for side in (0, 1) if self._sides else ():
+                take = self._taken(m, side)
+                if take and isinstance(head, nn.Linear) and (packed := pack_rows(head, take)):
+                    self._packed[m, side] = packed
+        return self
 
     def _read_condition(self, condition: Tensor) -> Tensor:
         """What the trunk knows of the task: (n, half of the latent size)."""
@@ -294,20 +382,6 @@ class T2L(nn.Module):
             return raw if shift is None else raw.add_(shift)
         raw = raw if scale is None else raw * scale
         return raw if shift is None else raw + shift
-
-    def _read(self, slot: _Slot, head: nn.Module, h: Tensor) -> tuple[Tensor, Tensor]:
-        """A and B of one slot, both (n, layer, rank, size), from h (n, layer[, side][, rank], head_size)."""
-        rank = self.config.spec.rank
-        assert isinstance(head, nn.Linear)
-        groups = 1 if self._ranks else rank
-        if self._sides:
-            # One head for both sides; the rows beyond a side's own size are not computed.
-            a, b = (_head(head, h[:, :, s], groups, size) for s, size in ((0, slot.i), (1, slot.o)))
-        else:
-            a, b = head(h).split([groups * slot.i, groups * slot.o], dim=-1)
-        if self._ranks:
-            return a, b
-        return a.unflatten(-1, (rank, slot.i)), b.unflatten(-1, (rank, slot.o))
 
     @torch.no_grad()
     def initialise(self, how: str, seed: int = 0) -> T2L:
@@ -375,13 +449,16 @@ class _Numbers(nn.Module):
         return self.get_buffer("value" if self.kind == "scalar" else f"{side}{self._index[name]}")
 
 
-def _head(head: nn.Linear, h: Tensor, groups: int, size: int) -> Tensor:
-    """The first `size` of each group's rows of a Linear: (..., groups·size)."""
-    if groups * size == head.out_features:
-        return head(h)
-    weight = head.weight.view(groups, -1, head.in_features)[:, :size].flatten(0, 1)
-    bias = None if head.bias is None else head.bias.view(groups, -1)[:, :size].flatten()
-    return F.linear(h, weight, bias)
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    if before > 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if before > 1:
+            torch.set_num_threads(before)
 
 
 def _rotate(x: Tensor) -> Tensor:

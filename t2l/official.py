@@ -21,7 +21,6 @@ from t2l.errors import T2LError
 from t2l.generator import MOST_PARAMETERS, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
-from t2l.packed import pack_linears
 from t2l.peft_folder import reading, refuse_unserved
 
 WEIGHTS, ARGS, ADAPTER = "hypermod.pt", "args.yaml", "adapter_config.json"
@@ -178,8 +177,7 @@ def _read(files: Mapping[str, Path], name: str, origin: str, order: Sequence[str
         encoder, tasks = "", _one_hot_tasks(args, network.config.condition_size)
     else:
         encoder, tasks = _encoder(args["emb_model"] or "", base), ()
-    network.requires_grad_(False).eval()
-    pack_linears(network)
+    network.freeze()
     training = {
         "method": args["training_task"],
         "format": "hypermod",

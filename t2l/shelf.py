@@ -28,8 +28,8 @@ _ID = re.compile("[0-9a-f]{16}")
 # What a killed process may leave: folders half written or half deleted, an index not yet renamed.
 _LEFTOVER = re.compile(r"\.([0-9a-f]{16}|index)-.+")
 _LEFTOVER_SECONDS = 3600
-# Adapters kept in memory: the page asks for the same few, prompt after prompt.
-_LOADED = 4
+# Bytes of adapters kept in memory, of all shelves together: the page asks for the same few again and again.
+_MOST_LOADED = 2**27
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,36 @@ class Entry:
         return sum(self.sizes.values())
 
 
+class _Loaded:
+    """The adapters in memory, by folder; those used longest ago go first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._adapters: OrderedDict[Path, tuple[Any, Adapter]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, folder: Path, stamp: Any) -> Adapter | None:
+        with self._lock:
+            seen, adapter = self._adapters.get(folder, (None, None))
+        return adapter if seen == stamp else None
+
+    def keep(self, folder: Path, stamp: Any, adapter: Adapter) -> None:
+        self.forget(folder)
+        with self._lock:
+            self._adapters[folder] = stamp, adapter
+            self._bytes += _memory(adapter)
+            while self._bytes > _MOST_LOADED and len(self._adapters) > 1:
+                self._bytes -= _memory(self._adapters.popitem(last=False)[1][1])
+
+    def forget(self, folder: Path) -> None:
+        with self._lock:
+            if gone := self._adapters.pop(folder, None):
+                self._bytes -= _memory(gone[1])
+
+
+_loaded = _Loaded()
+
+
 class Shelf:
     """A folder of adapters, each in a folder named by its id; safe to use from several threads.
 
@@ -64,7 +94,6 @@ class Shelf:
     def __init__(self, folder: str | Path, max_bytes: int | None = None) -> None:
         self.folder, self.max_bytes = Path(folder), max_bytes
         self._lock = threading.RLock()
-        self._loaded: OrderedDict[str, tuple[Any, Adapter]] = OrderedDict()
         self._swept = False
 
     def add(self, adapter: Adapter) -> Entry:
@@ -78,7 +107,7 @@ class Shelf:
                 kept = self._entry(adapter.id, index)
                 _touch(folder)
                 return kept
-            size = 4 * adapter.spec.n_parameters
+            size = _memory(adapter)
             if self.max_bytes is not None and size > self.max_bytes:
                 raise T2LError(
                     f"This adapter has {size:,} bytes, but the shelf holds {self.max_bytes:,}; give it more "
@@ -86,10 +115,10 @@ class Shelf:
                 )
             self._sweep()
             adapter.save(folder)
-            self._loaded.pop(adapter.id, None)
+            _loaded.forget(folder)
             entry = Entry(
                 adapter.id,
-                title(adapter.condition or adapter.source) or adapter.id,
+                title(adapter.label) or adapter.id,
                 adapter.condition,
                 adapter.spec.base_model,
                 adapter.generator,
@@ -123,9 +152,7 @@ class Shelf:
         """
         folder = self._place(id)
         stamp = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in _stats(folder).values()]
-        with self._lock:
-            seen, adapter = self._loaded.get(id, (None, None))
-        if adapter is None or seen != stamp:
+        if (adapter := _loaded.get(folder, stamp)) is None:
             try:
                 adapter = Adapter.load(folder)
                 if adapter.id != id:
@@ -136,11 +163,7 @@ class Shelf:
                 if not isinstance(err.__cause__, OSError):
                     self._mark_damaged(id)
                 raise
-        with self._lock:
-            self._loaded[id] = stamp, adapter
-            self._loaded.move_to_end(id)
-            while len(self._loaded) > _LOADED:
-                self._loaded.popitem(last=False)
+        _loaded.keep(folder, stamp, adapter)
         _touch(folder)
         return adapter
 
@@ -276,7 +299,7 @@ class Shelf:
             ) from err
         shutil.rmtree(gone, ignore_errors=True)
         index.pop(id, None)
-        self._loaded.pop(id, None)
+        _loaded.forget(folder)
 
     def _sweep(self) -> None:
         """Once in a process: removes what killed processes left behind."""
@@ -321,6 +344,11 @@ def _told_by(folder: Path, sizes: Mapping[str, int]) -> Entry:
         created = (folder / STORY).stat().st_mtime
         name = title(condition or source) or folder.name
         return Entry(folder.name, name, condition, base, generator, created, sizes)
+
+
+def _memory(adapter: Adapter) -> int:
+    """Bytes of an adapter, whose numbers are float32."""
+    return 4 * adapter.spec.n_parameters
 
 
 def _stats(folder: Path) -> dict[str, os.stat_result]:

@@ -12,23 +12,27 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as Stream
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from t2l.adapter import Adapter, title, unzip_folder, zip_folder
+from t2l.adapter import Adapter, Examples, title, unzip_folder, zip_folder
 from t2l.attach import target_modules, transformer_layers
 from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
 from t2l.card import LICENSES, Measured, Sample, Told, known_license
 from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
+from t2l.examples import MAX_ROWS, check_examples, read_examples, table
+from t2l.files import complete_or_absent
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
 from t2l.hub import (
     Found,
@@ -47,14 +51,22 @@ from t2l.likeness import Near
 from t2l.lora import LoRASpec, LoRAWeights, align, concat, stack
 from t2l.official import WEIGHTS as PUBLISHED
 from t2l.official import load_generator
+from t2l.presets import Setup
+from t2l.score import Scores, Tried, Wordings, halves, score
 from t2l.shelf import Entry, Shelf
+from t2l.tasks import Example
+
+if TYPE_CHECKING:
+    from t2l.eval.plots import Plot
 
 __all__ = [
     "MAX_DESCRIPTION",
     "MAX_PROMPT",
+    "MAX_ROWS",
     "About",
     "Decoding",
     "Entry",
+    "Example",
     "Found",
     "Hint",
     "Identity",
@@ -65,10 +77,19 @@ __all__ = [
     "NameState",
     "Near",
     "Published",
+    "Results",
     "Sample",
+    "Scores",
     "Studio",
     "T2LError",
     "Told",
+    "Tried",
+    "Wordings",
+    "check_examples",
+    "measurements",
+    "read_examples",
+    "results",
+    "table",
 ]
 
 DEFAULT_CHECKPOINT = "smollm2-135m-t2l-m"
@@ -96,7 +117,8 @@ class Limits:
 
     description, prompt: characters. new_tokens: of one answer. adapters: beside the base in one comparison,
     the control not counted. shelf_bytes: one visitor's adapters; those used longest ago make room.
-    visitors_bytes: all visitors' adapters together; the shelves used longest ago make room. at_once: visitors
+    visitors_bytes: all visitors' adapters together; the shelves used longest ago make room. batch: the
+    descriptions of one batch. at_once: visitors
     who are answered at the same time. waiting: those who may wait. Raises T2LError for what cannot work.
     """
 
@@ -106,6 +128,7 @@ class Limits:
     adapters: int = 4
     shelf_bytes: int = 200_000_000
     visitors_bytes: int = 10_000_000_000
+    batch: int = 100
     at_once: int = 4
     waiting: int = 64
 
@@ -115,6 +138,7 @@ class Limits:
             "prompt": MAX_PROMPT,
             "new_tokens": 8192,
             "adapters": MAX_COLUMNS - 2,
+            "batch": 10_000,
         }
         for name in self.__dataclass_fields__:
             value, top = getattr(self, name), most.get(name, 10**17)
@@ -203,7 +227,10 @@ class About:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A generator that this page offers. tasks: how many it was trained on, where it tells."""
+    """A generator that this page offers. tasks: how many it was trained on, where it tells.
+
+    variant: of a network that reads descriptions; "dnd" of one that reads "prompts".
+    """
 
     name: str
     base_model: str
@@ -211,12 +238,14 @@ class Checkpoint:
     rank: int
     modules: tuple[str, ...]
     tasks: int | None
+    reads: str = "text"
 
 
 class Studio:
     """One base, the checkpoints made for it, and shelves of adapters.
 
-    checkpoint: the default one, a folder or the name of one in `checkpoints/`. shelf: the folder of the
+    checkpoint: the default one, a folder or the name of one in `checkpoints/`; "" is the setup's. setup: a
+    preset as chosen, which names base, checkpoint, scaling and chat template. shelf: the folder of the
     machine's own shelf; every visitor of a page has one of their own within it. gpu: what wraps the decoding,
     `spaces.GPU` on ZeroGPU: adapters cross it as CPU tensors, all else stays in this process. Nothing is
     loaded before it is needed; `load` does it at once. Methods may be called from several threads.
@@ -226,20 +255,24 @@ class Studio:
 
     def __init__(
         self,
-        checkpoint: str = DEFAULT_CHECKPOINT,
+        checkpoint: str = "",
         *,
         shelf: str | Path | None = None,
         dtype: str = "auto",
         device: str = "auto",
         limits: Limits | None = None,
         gpu: Callable[..., Any] | None = None,
+        setup: Setup | None = None,
     ) -> None:
-        self.checkpoint, self._dtype, self._device = checkpoint, dtype, device
+        self._setup, self._folder = setup, checkpoint or (setup.preset.checkpoint if setup else "")
+        named = self._folder or (setup.preset.name if setup else DEFAULT_CHECKPOINT)
+        self.checkpoint, self._dtype, self._device = named, dtype, device
         self.limits = limits or Limits()
         place = shelf or os.environ.get("T2L_SHELF") or cache_folder() / "adapters"
         self.shelf = Shelf(place, _shelf_bytes())
         self._shelves: OrderedDict[str, Shelf] = OrderedDict()
-        self._zips = Path(tempfile.mkdtemp(prefix="t2l-zips-"))
+        self._files = Path(tempfile.mkdtemp(prefix="t2l-files-"))
+        weakref.finalize(self, _remove, self._files, os.getpid())
         self._lock = threading.RLock()
         self._generators: dict[str, Generator] = {}
         self._engine: Engine | None = None
@@ -266,7 +299,7 @@ class Studio:
         with self._lock:
             if name not in self._generators:
                 quiet()
-                made = load_generator(find_checkpoint(name))
+                made = self._load(name)
                 if name != self.checkpoint and made.spec.base_model != self.generator.spec.base_model:
                     raise T2LError(
                         f"The checkpoint {name} is for {made.spec.base_model}, but the loaded base is "
@@ -275,16 +308,34 @@ class Studio:
                 self._generators[name] = made
             return self._generators[name]
 
+    def _load(self, name: str) -> Generator:
+        if self._setup is None or name != self.checkpoint:
+            return load_generator(find_checkpoint(name))
+        return self._setup.generator(find_checkpoint(self._folder) if self._folder else None)
+
+    def _load_base(self) -> BaseModel:
+        name = self.generator.spec.base_model
+        if self._setup is None:
+            return BaseModel.load(name, dtype=self._dtype, device=self._device)
+        return self._setup.base("" if self._dtype == "auto" else self._dtype, self._device)
+
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """The checkpoints at hand for this base, the default first; reads no weights."""
+        """The checkpoints at hand for this base, the default first, those of prompts last; none is loaded."""
         default = Path(self.checkpoint).name
         found = [c for name in checkpoint_names() if (c := _read_checkpoint(name))]
         base = next((c.base_model for c in found if c.name == default), None)
         return tuple(
             sorted(
-                (c for c in found if base in (None, c.base_model)), key=lambda c: (c.name != default, c.name)
+                (c for c in found if base in (None, c.base_model)),
+                key=lambda c: (c.name != default, c.reads != "text", c.name),
             )
         )
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """What the checkpoints at hand make adapters from: "text", "prompts"; loads none."""
+        found = (_read_checkpoint(self.checkpoint), *self.checkpoints())
+        return frozenset(c.reads for c in found if c) or frozenset({"text"})
 
     @property
     def engine(self) -> Engine:
@@ -292,8 +343,7 @@ class Studio:
         if self._engine is None:
             with self._lock:
                 if self._engine is None:
-                    name = self.generator.spec.base_model
-                    self._engine = Engine(BaseModel.load(name, dtype=self._dtype, device=self._device))
+                    self._engine = Engine(self._load_base())
         return self._engine
 
     @property
@@ -346,17 +396,48 @@ class Studio:
         adapter, seconds = self._make(text, checkpoint)
         return self._keep(adapter, visitor, seconds)
 
+    def show(
+        self, prompts: Sequence[str], *, checkpoint: str = "", visitor: str = "", tell: bool = False
+    ) -> Made:
+        """Makes the adapter of example prompts, inputs of a task without answers, and puts it on the shelf.
+
+        checkpoint: "" for the default, or the first one that reads prompts. tell: whether the prompts stand
+        in the adapter's folder and on its card; else only their number and sha256 do.
+        """
+        if not prompts or isinstance(prompts, str):
+            raise T2LError("No prompts were given; give a list with at least one example input of the task.")
+        condition = Condition(prompts=tuple(prompts))
+        made, seconds = self._made(condition, checkpoint or self.prompt_checkpoint(), tell)
+        return self._keep(made, visitor, seconds)
+
+    def prompt_checkpoint(self) -> str:
+        """The checkpoint that makes adapters from prompts, "" for the default; T2LError if there is none."""
+        if self.generator.reads == "prompts":
+            return ""
+        found = next((c.name for c in self.checkpoints() if c.reads == "prompts"), None)
+        if found is None:
+            raise T2LError(
+                "No checkpoint here makes adapters from example prompts; describe the task, or train one "
+                "with `t2l train dnd`."
+            )
+        return found
+
     def _make(self, text: str, checkpoint: str) -> tuple[Adapter, float]:
         check_text(text, "description", self.limits.description)
-        condition, generator = Condition(text), self.generator_of(checkpoint)
+        return self._made(Condition(text), checkpoint)
+
+    def _made(self, condition: Condition, checkpoint: str, tell: bool = False) -> tuple[Adapter, float]:
+        generator = self.generator_of(checkpoint)
         with self._lock:
             _ = generator.encoder
             start = time.perf_counter()
             # Alone, never in a batch: the bytes of what a person keeps must repeat.
             weights = generator.generate([condition])[0]
             seconds = time.perf_counter() - start
-        made = Adapter(weights, condition.text, generator.name, generator.id, generator.base_weights_id)
-        return made, seconds
+        examples = Examples.of(condition, tell) if condition.prompts else None
+        story = (condition.text, generator.name, generator.id, generator.base_weights_id)
+        setup = self._setup.story() if self._setup and checkpoint in ("", self.checkpoint) else {}
+        return Adapter(weights, *story, examples=examples, setup=setup), seconds
 
     def _keep(self, adapter: Adapter, visitor: str, seconds: float) -> Made:
         shelf = self.shelf_of(visitor)
@@ -367,9 +448,12 @@ class Studio:
     def control(self, text: str, *, checkpoint: str = "") -> Adapter:
         """The adapter of a description that has nothing to do with `text`: whether the description matters.
 
-        The same text has the same control; it is on no shelf.
+        The same text has the same control; it is on no shelf. Of a checkpoint that reads prompts it is the
+        adapter of prompts which have nothing to do with each other either.
         """
         generator = self.generator_of(checkpoint)
+        if generator.reads == "prompts":
+            return self._made(Condition(prompts=_UNRELATED), checkpoint)[0]
         digest = int.from_bytes(hashlib.sha256(Condition(text).text.encode()).digest()[:8])
         unrelated = list(_UNRELATED)
         if generator.index is not None:
@@ -449,7 +533,7 @@ class Studio:
                 likeness = self.likeness(adapter.condition, checkpoint=adapter.generator)
         return About(
             adapter.id,
-            adapter.condition,
+            adapter.label if adapter.examples else adapter.condition,
             adapter.generator,
             spec.base_model,
             spec.rank,
@@ -508,6 +592,128 @@ class Studio:
             yield from self.engine.stream(chats, columns, decoding)
         except T2LError as err:
             yield err
+
+    # --- many examples, many descriptions ---
+
+    def score(
+        self, ids: Sequence[str], examples: Sequence[Example], *, visitor: str = ""
+    ) -> Iterator[Scores]:
+        """The base's and the adapters' answers to all examples, column 0 the base's; yields as they come.
+
+        An answer may be some tokens longer than the longest that is right. Raises T2LError at once for what
+        cannot be answered.
+        """
+        if not 1 <= len(ids) <= self.limits.adapters:
+            raise T2LError(f"{len(ids)} adapters were chosen; choose 1 to {self.limits.adapters}.")
+        adapters = [self.adapter(id, visitor=visitor).weights for id in ids]
+        return self._score(
+            check_examples((e.input, e.output) for e in examples), [self.generator.spec.zeros(), *adapters]
+        )
+
+    def _score(self, examples: Sequence[Example], columns: Sequence[LoRAWeights]) -> Iterator[Scores]:
+        tokenizer = self.engine.base.tokenizer
+        longest = max(len(tokenizer(e.output, add_special_tokens=False)["input_ids"]) for e in examples)
+        # Room to go on behind what is right: an answer that is cut off there is not right by chance.
+        tokens = min(longest + _BEYOND, self.limits.new_tokens)
+        return score(self._ask, examples, stack(align(columns)), tokens)
+
+    def _ask(self, chats: Sequence[Chat], columns: LoRAWeights, decoding: Decoding) -> Iterator[list[str]]:
+        return _arrived(self._answers(chats, columns, decoding))
+
+    def better_wording(
+        self, wordings: Sequence[str], examples: Sequence[Example], *, checkpoint: str = "", visitor: str = ""
+    ) -> Iterator[Scores | Wordings]:
+        """Which of a person's wordings, and of them in other styles, answers half of the examples best.
+
+        Yields Scores while it asks, then a Wordings with what the other half says of the choice; the chosen
+        one's adapter is then on the shelf. All are made in one stacked pass. Raises T2LError at once for
+        wordings or examples that cannot serve.
+        """
+        choosing, reporting = halves(check_examples((e.input, e.output) for e in examples))
+        own = list(dict.fromkeys(self._wording(w, f"wording {n}") for n, w in enumerate(wordings, 1)))
+        if not 1 <= len(own) <= _MOST_WORDINGS:
+            raise T2LError(f"{len(own)} wordings were given; give 1 to {_MOST_WORDINGS}.")
+        styled = [style.format(said=own[0].rstrip(". "), low=_low(own[0].rstrip(". "))) for style in _STYLES]
+        texts = [t for t in dict.fromkeys([*own, *styled]) if len(t) <= MAX_DESCRIPTION]
+        generator = self.generator_of(checkpoint)
+        with self._lock:
+            made = generator.generate([Condition(text) for text in texts])
+        return self._choose(texts, made, choosing, reporting, checkpoint, visitor)
+
+    def _wording(self, text: str, what: str) -> str:
+        return Condition(check_text(text, what, self.limits.description)).text
+
+    def _choose(
+        self,
+        texts: Sequence[str],
+        made: LoRAWeights,
+        choosing: Sequence[Example],
+        reporting: Sequence[Example],
+        checkpoint: str,
+        visitor: str,
+    ) -> Iterator[Scores | Wordings]:
+        for scores in self._score(choosing, [made[i] for i in range(len(texts))]):
+            yield scores
+        # Of equal ones the first: a person's own words before ours.
+        chosen = [(sum(scores.right(i)), sum(scores.right(i, "lenient"))) for i in range(len(texts))]
+        order = sorted(range(len(texts)), key=lambda i: chosen[i], reverse=True)
+        columns = [self.generator.spec.zeros(), made[0], made[order[0]]]
+        for report in self._score(reporting, columns):
+            yield report
+        base, first, best = (
+            Tried(text, sum(report.right(i)), sum(report.right(i, "lenient")), len(reporting))
+            for i, text in enumerate(("", texts[0], texts[order[0]]))
+        )
+        ranked = tuple(Tried(texts[i], *chosen[i], len(choosing)) for i in order)
+        # Made again, alone: the bytes of what a person keeps must repeat.
+        kept = self.describe(texts[order[0]], checkpoint=checkpoint, visitor=visitor)
+        yield Wordings(ranked, base, first, best, kept)
+
+    def batch(
+        self, descriptions: Sequence[str], *, checkpoint: str = "", visitor: str = ""
+    ) -> Iterator[tuple[int, Path | None]]:
+        """Yields (how many are made, None), and last the zip: a PEFT folder for each, and manifest.json.
+
+        Made one by one, so that ids are those that each gets alone; none goes to the shelf. Raises T2LError
+        at once, naming the description, for what cannot serve.
+        """
+        texts = list(
+            dict.fromkeys(
+                self._wording(d, f"description {n}") for n, d in enumerate(descriptions, 1) if d.strip()
+            )
+        )
+        if not 1 <= len(texts) <= self.limits.batch:
+            raise T2LError(
+                f"{len(texts)} descriptions were given; give 1 to {self.limits.batch}, one a line."
+            )
+        generator = self.generator_of(checkpoint)
+        if generator.reads != "text":
+            raise T2LError(f"The checkpoint {generator.name} reads no descriptions; choose another one.")
+        return self._batch(texts, checkpoint, visitor)
+
+    def _batch(
+        self, texts: Sequence[str], checkpoint: str, visitor: str
+    ) -> Iterator[tuple[int, Path | None]]:
+        digest = hashlib.sha256(json.dumps([checkpoint, *texts]).encode()).hexdigest()
+        folder = self._zip_folder(self.shelf_of(visitor), "batches") / digest[:16]
+        # One of each visitor: the files that are served must not grow without end.
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        file = folder / f"t2l-batch-{len(texts)}-{digest[:6]}.zip"
+        manifest = []
+        with complete_or_absent(folder) as work:
+            with zipfile.ZipFile(work / file.name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for number, text in enumerate(texts, 1):
+                    adapter = self.make(text, checkpoint=checkpoint)
+                    place = f"{number:04}-{_slug(text)}-{adapter.id[:6]}"
+                    with tempfile.TemporaryDirectory(prefix="t2l-batch-") as made:
+                        adapter.save(Path(made) / "adapter")
+                        for part in sorted((Path(made) / "adapter").iterdir()):
+                            archive.write(part, f"{place}/{part.name}")
+                    manifest.append({"folder": place, "id": adapter.id, "description": text})
+                    yield number, None
+                told = {"checkpoint": self.generator_of(checkpoint).name, "adapters": manifest}
+                archive.writestr("manifest.json", json.dumps(told, indent=2, ensure_ascii=False))
+        yield len(texts), file
 
     # --- the shelves ---
 
@@ -590,21 +796,27 @@ class Studio:
     def zip(self, id: str, *, visitor: str = "") -> Path:
         """An adapter's folder as one file to download, in a temporary folder of this process."""
         shelf = self.shelf_of(visitor)
-        slug = re.sub("[^a-z0-9]+", "-", shelf.entry(id).name.lower()).strip("-")[:40].strip("-")
         folder = self._zip_folder(shelf, id)
-        file = folder / f"t2l-{slug or 'adapter'}-{id[:6]}.zip"
+        file = folder / f"t2l-{_slug(shelf.entry(id).name)}-{id[:6]}.zip"
         if not file.is_file():
             # Verified once: what a person takes along must be whole.
             shelf.get(id)
             zip_folder(shelf.folder / id, file)
             # The shelf is kept within a limit, and so are the files made of it.
             for made in folder.parent.iterdir():
-                if not (shelf.folder / made.name).is_dir():
+                if made.name not in ("batches", "files") and not (shelf.folder / made.name).is_dir():
                     shutil.rmtree(made, ignore_errors=True)
         return file
 
+    def file(self, name: str, data: bytes, *, visitor: str = "") -> Path:
+        """A file to download, in the place of the last one of that name; a visitor has one of each."""
+        file = self._zip_folder(self.shelf_of(visitor), "files") / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        return file
+
     def _zip_folder(self, shelf: Shelf, id: str) -> Path:
-        return self._zips / (shelf.folder.name if shelf is not self.shelf else "own") / id
+        return self._files / (shelf.folder.name if shelf is not self.shelf else "own") / id
 
     # --- the Hub ---
 
@@ -661,8 +873,37 @@ _UNRELATED = (
     "Give the opposite compass direction.",
     "Name the instrument that is heard.",
 )
+# A person's wording in the styles that descriptions of training tasks have.
+_STYLES = (
+    "{said}.",
+    "{said}. Give the result and nothing else.",
+    "You are given an input; the goal of this task is to do the following: {low}.",
+    "I want this done, whatever I type: {low}.",
+    "Your task: {low}.",
+    "Read the input, then do this: {low}. Answer with the result only.",
+    "Follow this instruction: {low}.",
+)
+_MOST_WORDINGS = 16
+# Tokens behind the longest right answer.
+_BEYOND = 8
 _MOST_RANK = 128
 _MOST_SHELVES = 256
+
+
+def _remove(folder: Path, process: int) -> None:
+    # A forked worker ends long before the files that it shares.
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _slug(text: str) -> str:
+    """The words of a text as part of a file's name."""
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-") or "adapter"
+
+
+def _low(text: str) -> str:
+    """A sentence as it goes on behind a colon."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _gpu_seconds(chats: Sequence[Chat], columns: LoRAWeights, decoding: Decoding) -> int:
@@ -682,16 +923,17 @@ def _arrived(answers: Stream[list[str] | T2LError, None, None]) -> Iterator[list
 def _read_checkpoint(name: str) -> Checkpoint | None:
     """What a named checkpoint's configuration tells; None where it is in the published format or damaged."""
     with suppress(OSError, ValueError, LookupError, TypeError, RecursionError, T2LError):
-        config = json.loads((checkpoints_folder() / name / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((find_checkpoint(name) / "config.json").read_text(encoding="utf-8"))
         network, tasks = config["network"], config.get("training", {}).get("tasks")
-        spec = LoRASpec.from_json(network["spec"])
+        spec, dnd = LoRASpec.from_json(network["spec"]), config["kind"] == "dnd"
         return Checkpoint(
             name,
             spec.base_model,
-            str(network["variant"]),
+            "dnd" if dnd else str(network["variant"]),
             spec.rank,
             tuple(spec.targets),
             len(tasks) if tasks else None,
+            "prompts" if dnd else "text",
         )
     return None
 
@@ -717,6 +959,65 @@ def checkpoint_names() -> list[str]:
     return sorted(
         {f.parent.name for n in ("config.json", PUBLISHED) for f in checkpoints_folder().glob(f"*/{n}")}
     )
+
+
+def results_folder() -> Path:
+    """Where measured rows lie: $T2L_RESULTS, else `results/` beside this package."""
+    return Path(os.environ.get("T2L_RESULTS") or Path(__file__).resolve().parent.parent / "results")
+
+
+@dataclass(frozen=True)
+class Results:
+    """One measurement for the page: a title, tables as Markdown by name, plots, and what is missing."""
+
+    title: str
+    tables: dict[str, str]
+    plots: tuple[Plot, ...]
+    missing: tuple[str, ...]
+
+
+def measurements() -> dict[str, list[dict[str, Any]]]:
+    """The rows of every measurement in the results folder, by its title; of two equal rows the later one.
+
+    Rows belong together where split, number of examples, base weights and type are the same. Raises T2LError
+    naming a file that holds no rows.
+    """
+    from t2l.eval.run import read_rows, row_key
+
+    rows = {row_key(row): row for file in sorted(results_folder().glob("*.jsonl")) for row in read_rows(file)}
+    found: dict[tuple, list[dict[str, Any]]] = {}
+    for row in rows.values():
+        found.setdefault(tuple(row.get(k) for k in ("split", "limit", "dtype", "weights_id")), []).append(row)
+    order = sorted(found, key=lambda key: (key[0] == "train", *map(str, key)))
+    titled: dict[str, list[dict[str, Any]]] = {}
+    for key in order:
+        kind = "Trained tasks" if key[0] == "train" else "Held-out tasks"
+        title = f"{kind}, first {key[1]} examples, {key[2]}"
+        # Another base's weights under the same words.
+        titled[f"{title}, {key[3]}" if title in titled else title] = found[key]
+    return titled
+
+
+def results(title: str) -> Results:
+    """Tables and plots of one measurement; raises T2LError for a title that is not there."""
+    from t2l.eval.analysis import read_analysis
+    from t2l.eval.plots import plots, steering_table
+    from t2l.eval.report import missing, summarize, tables
+
+    there = measurements()
+    if title not in there:
+        raise T2LError(
+            f"There is no measurement {title[:80]!r}; choose {'; '.join(there) or 'none: run it'}."
+        )
+    rows, file = there[title], results_folder() / "analysis.json"
+    analysis = read_analysis(file) if file.is_file() else None
+    report = summarize([], rows) if rows[0].get("split") == "train" else summarize(rows)
+    parts = tables(report)
+    if analysis:
+        parts["steering"] = steering_table(analysis)
+    parts.pop("missing", None)
+    made, lacking = plots(rows, analysis)
+    return Results(title, parts, tuple(made), (*missing(report), *lacking))
 
 
 def find_checkpoint(name: str) -> Path:

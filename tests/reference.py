@@ -1,4 +1,4 @@
-"""The published format for tests: networks as its files, and its arithmetic written down a second time."""
+"""The published formats for tests: models as their files, and their arithmetic written down once more."""
 
 from __future__ import annotations
 
@@ -192,3 +192,103 @@ def published_adapter(
                 group = "mlp" if module in ("gate_proj", "up_proj", "down_proj") else "self_attn"
                 made[f"base_model.model.model.layers.{layer}.{group}.{module}.lora_{side}.weight"] = value
     return made
+
+
+def write_gte(
+    folder: Path, tokenizer: Path, scaling: dict[str, Any] | None
+) -> tuple[dict[str, Tensor], dict]:
+    """A small random gte v1.5 encoder in its authors' layout; returns tensors and settings."""
+    from safetensors.torch import save_file
+    from transformers import AutoTokenizer
+
+    own = AutoTokenizer.from_pretrained(tokenizer)
+    own.save_pretrained(folder)
+    settings = {
+        "architectures": ["NewModel"],
+        "auto_map": {"AutoConfig": "configuration.NewConfig", "AutoModel": "modeling.NewModel"},
+        "model_type": "new",
+        "vocab_size": len(own),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "hidden_act": "gelu",
+        "type_vocab_size": 2,
+        "pad_token_id": 0,
+        "max_position_embeddings": 8192,
+        "position_embedding_type": "rope",
+        "rope_theta": 160000,
+        "rope_scaling": scaling,
+        "layer_norm_type": "layer_norm",
+        "layer_norm_eps": 1e-12,
+        "logn_attention_scale": False,
+        "pack_qkv": True,
+    }
+    shapes = {
+        "embeddings.word_embeddings.weight": (len(own), 32),
+        "embeddings.token_type_embeddings.weight": (2, 32),
+        "embeddings.LayerNorm.weight": (32,),
+        "embeddings.LayerNorm.bias": (32,),
+    }
+    for layer in range(2):
+        for key, shape in {
+            "attention.qkv_proj.weight": (96, 32),
+            "attention.qkv_proj.bias": (96,),
+            "attention.o_proj.weight": (32, 32),
+            "attention.o_proj.bias": (32,),
+            "mlp.up_gate_proj.weight": (96, 32),
+            "mlp.down_proj.weight": (32, 48),
+            "mlp.down_proj.bias": (32,),
+            "attn_ln.weight": (32,),
+            "attn_ln.bias": (32,),
+            "mlp_ln.weight": (32,),
+            "mlp_ln.bias": (32,),
+        }.items():
+            shapes[f"encoder.layer.{layer}.{key}"] = shape
+    generator = torch.Generator().manual_seed(0)
+    state = {key: torch.randn(shape, generator=generator) * 0.3 for key, shape in shapes.items()}
+    save_file({f"new.{key}": tensor for key, tensor in state.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    return state, settings
+
+
+def gte_states(state: dict[str, Tensor], settings: dict[str, Any], ids: Tensor) -> Tensor:
+    """States (t, d) of one text's tokens, by the description of gte v1.5: post-norm, rotary, gated GELU."""
+
+    def linear(key: str, x: Tensor) -> Tensor:
+        return F.linear(x, state[f"{key}.weight"], state.get(f"{key}.bias"))
+
+    def norm(key: str, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], state[f"{key}.weight"], state[f"{key}.bias"], 1e-12)
+
+    heads, size = settings["num_attention_heads"], 32 // settings["num_attention_heads"]
+    scaling = settings["rope_scaling"]
+    stretch = scaling["factor"] if scaling else 1.0
+
+    def turned(x: Tensor) -> Tensor:
+        out = x.clone()
+        for position in range(len(x)):
+            for j in range(size // 2):
+                angle = position * (settings["rope_theta"] * stretch) ** (-2 * j / size)
+                angle /= stretch ** (2 / size)
+                a, b = x[position, j], x[position, j + size // 2]
+                out[position, j] = a * math.cos(angle) - b * math.sin(angle)
+                out[position, j + size // 2] = b * math.cos(angle) + a * math.sin(angle)
+        return out
+
+    x = state["embeddings.word_embeddings.weight"][ids] + state["embeddings.token_type_embeddings.weight"][0]
+    x = norm("embeddings.LayerNorm", x)
+    for layer in range(settings["num_hidden_layers"]):
+        at = f"encoder.layer.{layer}"
+        q, k, v = linear(f"{at}.attention.qkv_proj", x).chunk(3, dim=-1)
+        read = []
+        for head in range(heads):
+            part = slice(head * size, (head + 1) * size)
+            scores = turned(q[:, part]) @ turned(k[:, part]).T / math.sqrt(size)
+            read.append(scores.softmax(-1) @ v[:, part])
+        x = norm(f"{at}.attn_ln", x + linear(f"{at}.attention.o_proj", torch.cat(read, dim=-1)))
+        up, gate = linear(f"{at}.mlp.up_gate_proj", x).chunk(2, dim=-1)
+        x = norm(f"{at}.mlp_ln", x + linear(f"{at}.mlp.down_proj", F.gelu(gate) * up))
+    return x

@@ -28,20 +28,23 @@ from paths import REPO
 
 from t2l.engine import Decoding
 from t2l.errors import T2LError
-from t2l.studio import Limits, Studio
+from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio
 
 DOC = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
 PLURAL, SNAKE = "Output the plural of the noun.", "Write the words in snake_case."
 ENDPOINTS = [
+    "better_wording",
     "blend",
     "compare",
     "delete_adapter",
     "download_adapter",
     "generate_adapter",
+    "generate_batch",
     "likeness",
     "list_adapters",
     "list_checkpoints",
     "push_to_hub",
+    "score",
 ]
 ALICE, BOB = "alice-0123456789abcdef", "bob-0123456789abcdefgh"
 # What must be found nowhere but in an answer to who sent it.
@@ -189,6 +192,48 @@ def test_who_asks_while_the_model_loads_gets_the_answer_then(app, studio: Studio
     base = expected(studio, "toaster", [], Decoding(4))[0]
     told = {"base": base, "adapted": [], "control": None, "done": True}
     assert last_event(app, "compare", answer["event_id"]) == ("complete", [told])
+
+
+def test_own_examples_are_scored_as_they_come(client: Client, studio: Studio) -> None:
+    made = client.predict(description=PLURAL, api_name="/generate_adapter")
+    pairs = [["toaster", "toasters"], ["city", "cities"], ["fox", "=foxes"], ["toaster", "toasters"]]
+    items = list(client.submit(adapters=[made["id"]], examples=pairs, api_name="/score"))
+    last = items[-1]
+    assert [item["done"] for item in items] == [0, 6] and last["total"] == 6 and last["n"] == 3
+    assert items[0]["rows"] == [] and [row["input"] for row in last["rows"]] == ["toaster", "city", "fox"]
+    (ours,) = (row["adapted"][0] for row in last["rows"][:1])
+    assert ours.strip() == "toasters" and last["adapted"] == [{"strict": 2, "lenient": 2}]
+    for examples, said in (
+        ([["a"]], "Example 1 has 1 texts"),
+        ([], "There are no examples"),
+        ([["a", " "]], "expected text of row 1 is empty"),
+        ("a,b", "a list of pairs of texts"),
+        ([["a", 1]], "a list of pairs of texts"),
+    ):
+        assert said in refusal(client, "score", adapters=[made["id"]], examples=examples)
+    assert "0000" in refusal(client, "score", adapters=["0" * 16], examples=pairs)
+
+
+def test_the_better_wording_is_found_and_kept(client: Client) -> None:
+    pairs = [["toaster", "toasters"], ["city", "cities"], ["apple", "apples"], ["table", "tables"]]
+    words = [SNAKE, PLURAL]
+    *_, last = client.submit(wordings=words, examples=pairs, api_name="/better_wording")
+    assert last["best"]["wording"] == PLURAL and last["first"]["wording"] == words[0]
+    assert last["best"]["n"] == 2 and last["best"]["strict"] > last["base"]["strict"]
+    kept = client.predict(api_name="/list_adapters")
+    assert [entry["id"] for entry in kept] == [last["adapter"]]
+    assert "at least 4" in refusal(client, "better_wording", wordings=words, examples=pairs[:3])
+
+
+def test_a_batch_of_descriptions_is_one_zip(client: Client, app, studio: Studio) -> None:
+    file = client.predict(descriptions=[PLURAL, "Name the colour."], api_name="/generate_batch")
+    with zipfile.ZipFile(file) as archive:
+        told = json.loads(archive.read("manifest.json"))["adapters"]
+        assert f"{told[1]['folder']}/adapter_model.safetensors" in archive.namelist()
+    assert [row["id"] for row in told] == [studio.make(PLURAL).id, studio.make("Name the colour.").id]
+    assert client.predict(api_name="/list_adapters") == []
+    kind, told = by_name(app, "generate_batch", descriptions=["x" * 2001])
+    assert kind == "error" and "description 1 has 2,001 characters" in json.dumps(told)
 
 
 def test_checkpoints_are_listed_the_default_first(client: Client, studio: Studio) -> None:
@@ -357,6 +402,15 @@ BAD = [
     ("generate_adapter", GENERATE | {"description": PRIVATE * 10**6}, "6,000,000 characters; the most is"),
     ("generate_adapter", GENERATE | {"description": "word " * 300}, "tokens"),
     ("generate_adapter", GENERATE | {"description": "bell\u0007"}, r"U\+0007"),
+    ("generate_adapter", {}, "description is empty"),
+    ("generate_adapter", GENERATE | {"prompts": ["toaster"]}, "not both"),
+    ("generate_adapter", {"prompts": ["toaster", 7]}, "prompts must be a list of texts"),
+    ("generate_adapter", {"prompts": "toaster"}, "prompts must be a list of texts"),
+    (
+        "generate_adapter",
+        {"prompts": ["toaster"], "checkpoint": DEFAULT_CHECKPOINT},
+        "from descriptions, not from example prompts",
+    ),
     ("generate_adapter", GENERATE | {"checkpoint": 1}, "checkpoint must be text, not 1"),
     ("generate_adapter", GENERATE | {"checkpoint": "nope"}, "no checkpoint 'nope'; choose smollm2"),
     ("generate_adapter", GENERATE | {"checkpoint": "x" * 10**6}, "1,000,000 characters"),
@@ -409,11 +463,14 @@ def test_bad_values_get_one_clear_message(app, name: str, values: dict[str, Any]
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ([], "takes 3 values in their order, not 0"),
-        ([PRIVATE], "takes 3 values in their order, not 1"),
-        ([{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "", ""], "files are none"),
-        ([{"path": PRIVATE, "meta": "x"}, "", ""], "cannot read one of the values"),
-        ([{"path": "/etc/passwd"}, "", ""], "description must be text"),
+        ([], "takes 5 values in their order, not 0"),
+        ([PRIVATE], "takes 5 values in their order, not 1"),
+        (
+            [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "", "", [], False],
+            "files are none",
+        ),
+        ([{"path": PRIVATE, "meta": "x"}, "", "", [], False], "cannot read one of the values"),
+        ([{"path": "/etc/passwd"}, "", "", [], False], "description must be text"),
     ],
 )
 def test_values_that_gradio_cannot_read_get_a_message_too(app, body: list[Any], said: str) -> None:
@@ -426,7 +483,7 @@ def test_values_that_gradio_cannot_read_get_a_message_too(app, body: list[Any], 
 @pytest.mark.parametrize(
     ("place", "body", "status", "said"),
     [
-        ("v2/generate_adapter", {}, 422, "No value provided for required argument: description"),
+        ("v2/likeness", {}, 422, "No value provided for required argument: description"),
         ("v2/generate_adapter", {"text": PRIVATE}, 422, "Parameter `text` is not a valid key-word argument"),
         ("v2/nowhere", {}, 404, "There is no endpoint 'nowhere'; see /gradio_api/info."),
         ("nowhere", {"data": []}, 404, "There is no endpoint 'nowhere'"),

@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -335,7 +336,9 @@ def test_health_after_a_failed_load_says_failed_and_no_path(damaged: Path) -> No
     with pytest.raises(T2LError):
         studio.load()
     assert "model.safetensors cannot be read" in studio.status
-    answer = asyncio.run(hosted._health(studio).endpoint(None))
+    # In a thread of its own: a browser driver in this process keeps this one's event loop.
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(asyncio.run, hosted._health(studio).endpoint(None)).result()
     told = {"status": "failed", "base": None, "checkpoint": "damaged", "version": __version__}
     assert answer.status_code == 503 and json.loads(answer.body) == told
 

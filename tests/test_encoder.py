@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from paths import FIXTURES
+from reference import gte_states, write_gte
 from safetensors.torch import load_file, save_file
 
 from t2l.encoder import _KNOWN, DEFAULT_ENCODER, TextEncoder, add_full_stop, embedded_folder, pool
@@ -183,3 +184,69 @@ def test_a_full_disk_while_caching_is_named(
     with full_disk(1000), pytest.raises(T2LError, match="free some space"):
         encoder.encode_cached(TEXTS)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("scaling", [None, {"factor": 2.0, "type": "ntk"}])
+def test_gte_is_read_as_its_authors_publish_it_without_their_code(tmp_path: Path, scaling) -> None:
+    source = embedded_folder(DEFAULT_ENCODER)
+    assert source is not None
+    state, settings = write_gte(tmp_path / "gte", source, scaling)
+    (tmp_path / "gte" / "modeling.py").write_text("raise AssertionError('no code of a repository is run')")
+    encoder = TextEncoder(str(tmp_path / "gte"))
+    ids = encoder._tokenizer(["Sort the words."])["input_ids"][0]
+    expected = gte_states(state, settings, torch.tensor(ids))[0]
+    expected = expected / expected.norm() * encoder.size**0.5
+    made = encoder.encode(["Sort the words", TEXTS[2]])
+    # A full stop is added, the first token counts, and a batch's padding does nothing.
+    torch.testing.assert_close(made[0], expected, atol=1e-5, rtol=0)
+    assert made.norm(dim=-1) == pytest.approx([encoder.size**0.5] * 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"logn_attention_scale": True}, "logn_attention_scale is True"),
+        ({"rope_scaling": {"type": "yarn", "factor": 2.0}}, "rope_scaling .* is unknown here"),
+        ({"position_embedding_type": "absolute"}, "position_embedding_type is 'absolute'"),
+        ({"num_hidden_layers": 3}, r"its weights lack layers\.2"),
+    ],
+)
+def test_gte_of_other_settings_is_refused(tmp_path: Path, changes: dict, named: str) -> None:
+    source = embedded_folder(DEFAULT_ENCODER)
+    assert source is not None
+    _, settings = write_gte(tmp_path, source, None)
+    (tmp_path / "config.json").write_text(json.dumps({**settings, **changes}))
+    with pytest.raises(T2LError, match=f"cannot be loaded.*{named}"):
+        TextEncoder(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Salesforce/SFR-Embedding-2_R", "sfr"), ("the base itself", "base")]
+)
+def test_decoders_give_the_state_of_the_last_token(tmp_path: Path, monkeypatch, name: str, kind: str) -> None:
+    from transformers import AutoTokenizer, MistralConfig, MistralModel
+
+    import t2l.encoder as module
+
+    folder = str(tmp_path / kind)
+    tokenizer = AutoTokenizer.from_pretrained(embedded_folder(DEFAULT_ENCODER))
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = MistralConfig(vocab_size=len(tokenizer), num_key_value_heads=1, **sizes)
+    model = MistralModel(config).bfloat16().eval()
+    model.save_pretrained(folder)
+    if kind == "sfr":
+        monkeypatch.setitem(module._KNOWN, folder, _KNOWN[name])
+    encoder = TextEncoder(folder, language_model=kind == "base")
+    texts = ["Sort the words of a long sentence", "Count!"]
+    prefix = "Instruct: Retrieve semantically similar text.\nQuery: " if kind == "sfr" else ""
+    ends = ["", ""] if kind == "sfr" else [".", ""]
+    for text, end, made in zip(texts, ends, encoder.encode(texts), strict=True):
+        ids = tokenizer(f"{prefix}{text}{end}", return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            last = model(ids).last_hidden_state[0, -1].float()
+        # bfloat16: two bits of the last place, since a batch is padded.
+        torch.testing.assert_close(made, last / last.norm() * 4, atol=5e-2, rtol=0)
+        assert made.dtype == torch.float32

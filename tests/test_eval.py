@@ -17,10 +17,18 @@ from paths import REPO
 from t2l.attach import attached
 from t2l.base import BaseModel
 from t2l.errors import T2LError
-from t2l.eval.formats import DESCRIPTION, DESCRIPTION_FORMAT, SHOTS, SHOTS_FORMAT
+from t2l.eval.formats import (
+    DESCRIBED_SHOTS,
+    DESCRIBED_SHOTS_FORMAT,
+    DESCRIPTION,
+    DESCRIPTION_FORMAT,
+    SHOTS,
+    SHOTS_FORMAT,
+)
+from t2l.eval.methods import METHODS, N_SHOTS, Ask, other_task
 from t2l.eval.metrics import lenient, strict
 from t2l.eval.report import RESAMPLES, fill, interval, summarize, tables, task_scores
-from t2l.eval.run import METHODS, N_SHOTS, evaluate, other_task, read_rows
+from t2l.eval.run import evaluate, read_rows
 from t2l.lora import LoRAWeights
 from t2l.tasks import Example, Task, read_task
 
@@ -76,7 +84,9 @@ def small(base: BaseModel, tiny) -> BaseModel:
 class Made:
     """A generator whose adapters are random numbers drawn from the description."""
 
-    id = "made"
+    id = name = "made"
+    index = None
+    training = {"tasks": ["one", "two"]}  # noqa: RUF012
 
     def __init__(self, base: BaseModel) -> None:
         self.spec = base.spec(["self_attn.q_proj", "mlp.down_proj"], rank=4, alpha=8)
@@ -101,7 +111,7 @@ def by_hand(base: BaseModel, text: str, weights: LoRAWeights, n: int) -> str:
 
 
 def without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return [{k: v for k, v in row.items() if k not in ("seconds", "adapter_seconds")} for row in rows]
 
 
 # Formats and methods.
@@ -137,10 +147,15 @@ def test_braces_in_texts_are_texts() -> None:
 
 def test_methods_use_the_frozen_formats(tasks) -> None:
     task, text = tasks[0], "Main Menu"
-    chats = {name: method.prompt(task, task.descriptions[3], text) for name, method in METHODS.items()}
+    ask = Ask(task, 3, examples=task.train[:5])
+    chats = {name: method.prompt(ask, text) for name, method in METHODS.items()}
     assert chats["description"] == DESCRIPTION[DESCRIPTION_FORMAT](task.descriptions[3], text)
-    assert chats["icl"] == SHOTS[SHOTS_FORMAT](task.train[:5], text)
-    others = set(METHODS) - {"description", "icl"}
+    shots = {"icl_1", "icl_3", "icl", "icl_10"}
+    assert all(chats[name] == SHOTS[SHOTS_FORMAT](task.train[:5], text) for name in shots)
+    both = DESCRIBED_SHOTS[DESCRIBED_SHOTS_FORMAT](task.descriptions[3], task.train[:5], text)
+    assert chats["description_icl"] == both and both[1:] == chats["icl"][1:]
+    assert both[0]["content"].startswith(task.descriptions[3])
+    others = set(METHODS) - {"description", "description_icl"} - shots
     assert all(chats[name] == [{"role": "user", "content": text}] for name in others)
 
 
@@ -244,7 +259,7 @@ def test_a_task_without_examples_to_show_is_left_out_of_icl(
     assert [(row["method"], row["task"]) for row in rows] == [
         *(("base", "kebab_case"), ("base", "min_number"), ("icl", "min_number"))
     ]
-    assert "kebab_case has no 5" in capsys.readouterr().err
+    assert "kebab_case is left out, it has no 5" in capsys.readouterr().err
 
 
 def test_answers_of_closed_data_stay_out_of_results(small: BaseModel, tasks, tmp_path: Path) -> None:
@@ -255,7 +270,7 @@ def test_answers_of_closed_data_stay_out_of_results(small: BaseModel, tasks, tmp
 
 def test_bad_questions_are_refused_before_anything_is_measured(small: BaseModel, tasks, tmp_path) -> None:
     out = tmp_path / "r"
-    foreign = SimpleNamespace(spec=SimpleNamespace(base_model="some/other"))
+    foreign = SimpleNamespace(spec=SimpleNamespace(base_model="some/other"), id="f")
     short = replace(tasks[1], descriptions=tasks[1].descriptions[:4])
     for args, named in (
         ((tasks, ["base", "magic"], small, None, out), "magic"),

@@ -16,9 +16,10 @@ from paths import REPO
 ORDER = """
 errors files lora tasks
 attach packed encoder hypernet dnd likeness
-base generator peft_folder official adapter shelf engine export card hub space
-train.loop train.contrast train.sft train.library train.recon train.data train.describe
-eval.metrics eval.formats eval.methods eval.arrow eval.run eval.report
+base generator examples peft_folder official presets adapter shelf engine export card hub space
+train.loop train.contrast train.sft train.library train.recon train.dnd train.data train.describe
+eval.metrics score eval.formats eval.finetune eval.arrow eval.methods eval.run eval.report
+eval.analysis eval.plots eval.cost eval.benchmarks
 studio cli __main__
 """.split()
 # The package's own front names the errors and the values; every module may read its version.

@@ -13,10 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from t2l.adapter import Adapter
 from t2l.errors import T2LError
+from t2l.export import lint
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
+from t2l.presets import PRESETS
 
 SPEC = LoRASpec("some/base", 2, {"self_attn.q_proj": (6, 5), "mlp.down_proj": (7, 6)}, rank=3, alpha=6)
 
@@ -198,7 +201,7 @@ DAMAGES = {
     "config is too deep": (write("config.json", b"[" * 100_000), "config.json cannot be read"),
     "config with an endless number": (write("config.json", b"9" * 5000), "config.json cannot be read"),
     "config is huge": (write("config.json", b" " * (2**20 + 1)), "larger than any configuration"),
-    "another kind": (edit(kind="dnd"), "kind must be t2l"),
+    "another kind": (edit(kind="lora"), "kind must be t2l"),
     "a later format": (edit(format_version=2), "format_version 2, this program reads 1"),
     "no network": (edit(network=None), "lacks 'network'"),
     "network is a number": (edit(network=5), "config.json"),
@@ -283,3 +286,43 @@ def test_saving_again_keeps_the_card_and_refuses_a_folder_of_other_things(tmp_pa
     with pytest.raises(T2LError, match="thesis"):
         generator().save(tmp_path / "one")
     assert (tmp_path / "one" / "thesis.txt").read_text() == "precious"
+
+
+def at_true_size(preset: str, variant: str) -> T2L:
+    """A network with random numbers at the shapes of a preset's base, of the paper's sizes."""
+    shape = PRESETS[preset].shape
+    targets = {
+        "self_attn.q_proj": (shape.hidden, shape.heads * shape.head_size),
+        "self_attn.v_proj": (shape.hidden, shape.kv_heads * shape.head_size),
+    }
+    spec = LoRASpec(PRESETS[preset].base_model, shape.n_layers, targets, 8, 16, use_rslora=False)
+    with torch.device("meta"):
+        network = T2L(T2LConfig(spec, 1024, variant)).eval()
+    network.to_empty(device="cpu")
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        parameter.data.uniform_(-0.05, 0.05)
+    return network
+
+
+@pytest.mark.parametrize("variant", ["l", "m", "s"])
+@pytest.mark.parametrize("preset", ["mistral-7b", "llama-3.1-8b", "gemma-2-2b"])
+def test_adapters_of_true_size_are_made_saved_and_pass_the_linter(
+    tmp_path: Path, preset: str, variant: str
+) -> None:
+    network, shape = at_true_size(preset, variant), PRESETS[preset].shape
+    condition = torch.randn(1, 1024)
+    with torch.no_grad():
+        # The same numbers from the products of torch's own Linears and from packed ones.
+        expected, made = network(condition)[0], network.freeze()(condition)[0].check_finite()
+    for name in made.spec.targets:
+        torch.testing.assert_close(made.B[name], expected.B[name], atol=1e-5, rtol=1e-4)
+    adapter = Adapter(made, "Sort the words.", "random", "0" * 64)
+    size = adapter.save(tmp_path / "adapter")
+    q, v = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    numbers = shape.n_layers * 8 * (2 * shape.hidden + q + v)
+    assert 4 * numbers < size < 4 * numbers + 40_000 and numbers == made.spec.n_parameters
+    assert lint(tmp_path / "adapter") == []
+    assert torch.equal(
+        Adapter.load(tmp_path / "adapter").weights.B["self_attn.v_proj"], made.B["self_attn.v_proj"]
+    )

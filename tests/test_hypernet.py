@@ -53,15 +53,58 @@ def test_every_form_gives_a_stack_of_the_specified_shapes(variant: str, position
     assert torch.equal(q, down[..., :32]) == (share == "all")
 
 
-def test_a_stack_equals_the_adapters_made_one_by_one() -> None:
-    network = T2L(small(variant="s")).eval()
+@pytest.mark.parametrize("share", ["none", "layers"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_stack_has_the_bytes_of_the_adapters_made_one_by_one(variant: str, share: str) -> None:
+    network = T2L(small(variant=variant, share=share)).eval()
     conditions = torch.randn(4, 16)
     with torch.no_grad():
         together, alone = network(conditions), [network(c[None])[0] for c in conditions]
-    for index, single in enumerate(alone):
-        torch.testing.assert_close(
-            together.B["mlp.up_proj"][index], single.B["mlp.up_proj"], atol=1e-6, rtol=1e-5
-        )
+    # With gradients all are made in one batch, whose products sum in another order.
+    learning = network(conditions)
+    for name in together.spec.targets:
+        for index, single in enumerate(alone):
+            assert torch.equal(together.A[name][index], single.A[name])
+            assert torch.equal(together.B[name][index], single.B[name])
+        torch.testing.assert_close(learning.A[name].detach(), together.A[name], atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(learning.B[name].detach(), together.B[name], atol=1e-6, rtol=1e-5)
+
+
+def wide(variant: str) -> T2L:
+    """Large enough that its heads are packed; q is square, up is wider than its input."""
+    targets = {"self_attn.q_proj": (96, 96), "mlp.up_proj": (96, 192), "mlp.down_proj": (192, 96)}
+    torch.manual_seed(0)
+    return T2L(T2LConfig(LoRASpec("some/base", 3, targets, 4, 8), 16, variant, 64, 256)).eval()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("heads", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 6e-3)])
+def test_a_frozen_network_makes_the_same_adapters(variant: str, heads: torch.dtype, tolerance: float) -> None:
+    plain, frozen = wide(variant), wide(variant).freeze(heads)
+    packed = [head for head in frozen.heads if "forward" in vars(head)]
+    cut = {"m": 2, "s": 2}.get(variant, 0)
+    # S reads its heads row by row; two of its three have over 2^15 numbers.
+    assert len(packed) == (2 if variant == "s" else 3) and len(frozen._packed) == cut
+    conditions = torch.randn(2, 16)
+    with torch.no_grad():
+        one, other = plain(conditions), frozen(conditions)
+    for name in one.spec.targets:
+        for expected, made in ((one.A[name], other.A[name]), (one.B[name], other.B[name])):
+            assert made.dtype == torch.float32
+            assert (made - expected).norm() <= tolerance * expected.norm()
+
+
+def test_a_frozen_head_that_changes_is_used_as_it_is_now() -> None:
+    network, condition = wide("m").freeze(), torch.randn(1, 16)
+    with torch.no_grad():
+        before = network(condition)
+        for head in network.heads:
+            head.weight.mul_(2)
+            head.bias.mul_(2)
+        after = network(condition)
+    for name in before.spec.targets:
+        torch.testing.assert_close(after.A[name], 2 * before.A[name])
+        torch.testing.assert_close(after.B[name], 2 * before.B[name])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

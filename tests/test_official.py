@@ -50,13 +50,15 @@ def made_by(generator: Generator, embeddings: torch.Tensor) -> list[dict[str, to
 
 
 def check_same(made: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
-    """Equal to 2e-6 of their size: the recorded numbers reach 6, and lie 3e-6 from those of float64.
+    """Equal to 1e-6 on processors whose products sum in the order of those that the numbers were recorded on.
 
-    They come to the last bit from a loop over modules with plain matrix products, which would be slower.
+    There they come out to the last bit. The numbers reach 6 and lie 3e-6 from those of float64, so that
+    another order of summing may differ by more than 1e-6, but not by 2e-6 of their size.
     """
     assert made.keys() == expected.keys()
+    same = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkl.is_available()
     for key, tensor in expected.items():
-        torch.testing.assert_close(made[key], tensor, atol=1e-5, rtol=0)
+        torch.testing.assert_close(made[key], tensor, atol=1e-6 if same else 1e-5, rtol=0)
         assert (made[key] - tensor).norm() <= 2e-6 * tensor.norm(), key
 
 
@@ -328,6 +330,7 @@ network = load_generator(sys.argv[1]).network
 with torch.inference_mode():
     made = network(torch.randn(1, 1024))
 assert made.A["self_attn.q_proj"].shape == (1, 32, 8, 4096)
+assert "transformers" not in sys.modules, "no model is read"
 print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 """
 
@@ -340,9 +343,14 @@ def test_an_adapter_of_mistral_size_takes_less_than_a_gigabyte_in_all(tmp_path: 
         mine = T2L(T2LConfig(spec, 1024, "l"))
     # Zeros take as much memory as other numbers, once they come from a file.
     write_checkpoint(tmp_path, mine.to_empty(device="cpu").apply(zero))
+    del mine
     assert (tmp_path / "hypermod.pt").stat().st_size > 262_000_000
-    command = [sys.executable, "-c", MEMORY, str(tmp_path)]
-    assert int(subprocess.check_output(command, cwd=REPO, text=True)) < 1_000_000
+    convert(tmp_path, tmp_path / "own")
+    for folder in (tmp_path, tmp_path / "own"):
+        command = [sys.executable, "-c", MEMORY, str(folder)]
+        peak = int(subprocess.check_output(command, cwd=REPO, text=True))
+        print(f"{folder.name}: {peak:,} kB")
+        assert peak < 1_000_000
 
 
 def zero(module: torch.nn.Module) -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from t2l.packed import _Packed, pack_linears
+from t2l.packed import _Packed, pack_linears, pack_rows
 
 
 def layers(dtype: torch.dtype = torch.float32) -> nn.Sequential:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(24, 40), nn.SiLU(), nn.Linear(40, 8, bias=False))
+    model = nn.Sequential(nn.Linear(240, 400), nn.SiLU(), nn.Linear(400, 88, bias=False))
     return model.to(dtype).requires_grad_(False)
 
 
@@ -22,18 +22,18 @@ def test_outputs_are_those_of_the_plain_module(rows: int, dtype: torch.dtype, to
     plain, packed = layers(dtype), layers(dtype)
     assert pack_linears(packed) == 2
     assert all(isinstance(packed[index].forward, _Packed) for index in (0, 2))
-    x = torch.randn(rows, 3, 24).to(dtype)
+    x = torch.randn(rows, 3, 240).to(dtype)
     torch.testing.assert_close(packed(x), plain(x), atol=tolerance, rtol=tolerance)
     # Not contiguous, as attention's output may be.
     x = x.transpose(0, 1)
     torch.testing.assert_close(packed(x), plain(x), atol=tolerance, rtol=tolerance)
-    assert packed(x[:0]).shape == (0, rows, 8)
+    assert packed(x[:0]).shape == (0, rows, 88)
 
 
 def test_gradients_of_the_input_are_those_of_the_plain_module() -> None:
     plain, packed = layers(), layers()
     pack_linears(packed)
-    x = torch.randn(2, 5, 24)
+    x = torch.randn(2, 5, 240)
     first, second = x.clone().requires_grad_(), x.clone().requires_grad_()
     plain(first).pow(2).sum().backward()
     packed(second).pow(2).sum().backward()
@@ -41,13 +41,13 @@ def test_gradients_of_the_input_are_those_of_the_plain_module() -> None:
 
 
 def test_a_weight_that_changes_is_used_as_it_is_now() -> None:
-    model, x = layers(), torch.randn(4, 24)
+    model, x = layers(), torch.randn(4, 240)
     pack_linears(model)
     before = model(x)
     with torch.no_grad():
         model[0].weight.mul_(2)
     assert not torch.allclose(model(x), before)
-    model[2].weight = nn.Parameter(torch.zeros(8, 40))
+    model[2].weight = nn.Parameter(torch.zeros(88, 400))
     assert not model(x).any()
     model.to(torch.bfloat16)
     assert model(x.to(torch.bfloat16)).dtype == torch.bfloat16
@@ -67,3 +67,20 @@ def test_packing_twice_is_packing_once() -> None:
     pack_linears(model)
     forward = model[0].forward
     assert pack_linears(model) == 2 and model[0].forward is forward
+
+
+def test_small_ones_stay_plain() -> None:
+    small = nn.Sequential(nn.Linear(24, 40)).requires_grad_(False)
+    assert pack_linears(small) == 0 and not isinstance(small[0].forward, _Packed)
+
+
+def test_chosen_rows_are_those_of_the_plain_module() -> None:
+    model, x = layers(), torch.randn(3, 240)
+    first = pack_rows(model[0], lambda rows: rows.unflatten(0, (4, 100))[:, :30].flatten(0, 1))
+    assert first is not None
+    expected = model[0](x).unflatten(-1, (4, 100))[..., :30].flatten(-2)
+    torch.testing.assert_close(first(x), expected, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        model[0].weight.mul_(3)
+    assert not torch.allclose(first(x), expected)
+    assert pack_rows(nn.Linear(24, 40), lambda rows: rows[:8]) is None

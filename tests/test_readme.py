@@ -34,6 +34,16 @@ def test_python_examples_run(code: str, tmp_path: Path) -> None:
         assert "adapted: toasters" in done.stdout
 
 
+def test_the_tour_runs_from_its_first_line_to_its_last(tmp_path: Path) -> None:
+    text = (REPO / "docs" / "tour.md").read_text(encoding="utf-8")
+    code = "".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "adapted: 'toasters'" in done.stdout and "chosen: Output the plural" in done.stdout
+
+
 @pytest.mark.parametrize("line", "".join(blocks("bash")).splitlines())
 def test_command_line_examples_run(line: str, monkeypatch, tmp_path: Path, capsys) -> None:
     monkeypatch.chdir(tmp_path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -87,9 +89,20 @@ def test_an_adapter_is_verified_once_and_again_when_its_files_change(
     assert len(loads) == 1
     os.utime(shelf.folder / made[0].id / "adapter_model.safetensors", (1, 1))
     assert shelf.get(made[0].id) and len(loads) == 2
-    for entry in made:
-        shelf.get(entry.id)
-    assert len(shelf._loaded) == 4
+
+
+def test_adapters_in_memory_are_bounded_whoevers_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = adapter()
+    monkeypatch.setattr("t2l.shelf._MOST_LOADED", 3 * 4 * SPEC.n_parameters)
+    shelves = [Shelf(tmp_path / f"shelf {number}") for number in range(9)]
+    read = []
+    for shelf in shelves:
+        shelf.add(made)
+        read.append(weakref.ref(shelf.get(made.id)))
+    gc.collect()
+    assert [one() is not None for one in read] == [False] * 6 + [True] * 3
 
 
 def test_describing_again_mends_a_damaged_adapter_and_keeps_its_name(shelf: Shelf) -> None:

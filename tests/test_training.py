@@ -616,7 +616,10 @@ METHODS = ("sft", "library", "multitask")
 def test_two_processes_give_the_loss_curve_of_one(place, tmp_path: Path) -> None:
     script = REPO / "tests" / "train_child.py"
     child(script, "launched", place, tmp_path / "one", *METHODS)
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    # On a machine without a GPU, too, this is how accelerate starts processes that know each other.
+    launcher = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+    launcher += ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
+    launcher += ("--main_process_port", "0")
     child(*launcher, script, "launched", place, tmp_path / "two", *METHODS)
     for method in ("sft", "multitask"):
         one, two = (log_of(tmp_path / n / method) for n in ("one", "two"))

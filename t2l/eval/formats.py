@@ -13,6 +13,7 @@ _AS_BEFORE = "Answer the last input as the ones before it were answered."
 
 DescriptionFormat = Callable[[str, str], Chat]
 ShotsFormat = Callable[[Sequence[Example], str], Chat]
+DescribedShotsFormat = Callable[[str, Sequence[Example], str], Chat]
 
 
 def _says(user: str, system: str = "") -> DescriptionFormat:
@@ -72,6 +73,12 @@ SHOTS: dict[str, ShotsFormat] = {
     "blocks": _blocks(),
     "blocks, system": _blocks(_AS_BEFORE),
 }
+
+# (description, solved examples, input) -> chat. One alone: nothing was there to choose from.
+DESCRIBED_SHOTS: dict[str, DescribedShotsFormat] = {
+    "system, turns": lambda description, shots, text: _turns(f"{description} {_AS_BEFORE}")(shots, text),
+}
+DESCRIBED_SHOTS_FORMAT = "system, turns"
 
 # Chosen on train-split tasks by scripts/choose_formats.py, see docs/evaluation.md.
 DESCRIPTION_FORMAT = "labelled, alone"

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from t2l.errors import T2LError
-from t2l.eval.run import METHODS
+from t2l.eval.methods import METHODS, Method
 
 RESAMPLES = 10_000
+_RESAMPLES_OF_BOTH = 2_000
 METRICS = ("strict", "lenient")
 # Held-out tasks that have no related training task.
 APART = ("conll2003_organization", "english_spanish", "strategy_qa")
@@ -42,40 +43,107 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def task_scores(rows: Iterable[Row]) -> Scores:
-    """For each method and task the means over descriptions, in the order of METHODS and of task names.
+def interval_of_both(outcomes: Sequence[torch.Tensor]) -> tuple[float, float]:
+    """95 % percentile bootstrap interval over tasks and over the examples within each, seed 0.
+
+    outcomes: for every task the scores of its examples, or their differences between two methods.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def draws(n: int, *shape: int) -> torch.Tensor:
+        return torch.randint(n, shape, generator=generator)
+
+    means = torch.stack([o[draws(len(o), _RESAMPLES_OF_BOTH, len(o))].mean(1) for o in outcomes])
+    tasks = draws(len(means), _RESAMPLES_OF_BOTH, len(means))
+    drawn = means[tasks, draws(_RESAMPLES_OF_BOTH, *tasks.shape)].mean(1)
+    low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return low, high
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """What each row's method is called in a table: with its checkpoint's name, where there are several."""
+    several = len({row["generator_id"] for row in rows if row.get("generator_id")}) > 1
+
+    def name(row: Row) -> str:
+        if not several or not row.get("generator_id"):
+            return row["method"]
+        return f"{row['method']}@{row.get('generator') or row['generator_id'][:8]}"
+
+    return [name(row) for row in rows]
+
+
+def method_of(column: str) -> Method:
+    """The method that a column of a table shows."""
+    return METHODS[column.partition("@")[0]]
+
+
+def label(column: str) -> str:
+    """A column in words."""
+    checkpoint = column.partition("@")[2]
+    return method_of(column).label + (f" ({checkpoint})" if checkpoint else "")
+
+
+def by_question(rows: Iterable[Row]) -> dict[str, dict[str, dict[tuple[int | None, int | None], Row]]]:
+    """Rows by column, task, and (description, seed); in the order of METHODS and of task names.
 
     Raises T2LError where a description is missing or there twice: a mean over others is another number.
     """
-    found: dict[str, dict[str, dict[int | None, Row]]] = {}
+    rows = list(rows)
     for row in rows:
-        method, task, number = row["method"], row["task"], row.get("description")
-        if method not in METHODS:
-            raise T2LError(f"The method {method!r} is unknown; choose rows of {', '.join(METHODS)}.")
-        mine = found.setdefault(method, {}).setdefault(task, {})
-        if number in mine:
-            raise T2LError(
-                f"{method} on {task} with description {number} is there twice; give the files of one "
-                "measurement."
+        if row["method"] not in METHODS:
+            raise T2LError(f"The method {row['method']!r} is unknown; choose rows of {', '.join(METHODS)}.")
+    found: dict[str, dict[str, dict[tuple[int | None, int | None], Row]]] = {}
+    for column, row in zip(columns(rows), rows, strict=True):
+        number, seed = row.get("description"), row.get("seed")
+        mine = found.setdefault(column, {}).setdefault(row["task"], {})
+        if (other := mine.get((number, seed))) is not None:
+            reason = (
+                "of two versions of the suite; remove the rows of one"
+                if other.get("data") != row.get("data")
+                else "there twice; give the files of one measurement"
             )
-        mine[number] = row
-    for method, tasks in found.items():
+            raise T2LError(f"{column} on {row['task']} with description {number} is {reason}.")
+        mine[number, seed] = row
+    for column, tasks in found.items():
         for task, mine in tasks.items():
-            if lacking := [number for number in METHODS[method].descriptions if number not in mine]:
+            there = {number for number, _ in mine}
+            if lacking := [number for number in method_of(column).descriptions if number not in there]:
                 raise T2LError(
-                    f"{method} on {task} lacks description {lacking[0]}; let `t2l eval` finish first."
+                    f"{column} on {task} lacks description {lacking[0]}; let `t2l eval` finish first."
                 )
+    order = sorted(found, key=lambda column: (list(METHODS).index(column.partition("@")[0]), column))
+    return {column: dict(sorted(found[column].items())) for column in order}
+
+
+def task_scores(rows: Iterable[Row]) -> Scores:
+    """For each method and task the means over descriptions and seeds; order and errors as `by_question`."""
     return {
-        method: {
+        column: {
             task: (
                 statistics.mean(row["strict"] for row in mine.values()),
                 statistics.mean(row["lenient"] for row in mine.values()),
             )
-            for task, mine in sorted(found[method].items())
+            for task, mine in tasks.items()
         }
-        for method in METHODS
-        if method in found
+        for column, tasks in by_question(rows).items()
     }
+
+
+def outcomes(rows: Iterable[Row], metric: str) -> dict[str, dict[str, torch.Tensor]]:
+    """For each method and task the scores of the examples, (n,), means over descriptions and seeds.
+
+    Rows of older versions do not tell them; those tasks are left out.
+    """
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for column, tasks in by_question(rows).items():
+        for task, mine in tasks.items():
+            each = [row.get(f"{metric}_each") for row in mine.values()]
+            if all(each):
+                scores = torch.tensor(
+                    [[float(c) for c in text] for text in each if text], dtype=torch.float64
+                )
+                found.setdefault(column, {})[task] = scores.mean(0)
+    return found
 
 
 def summarize(held_out: Sequence[Row], trained: Sequence[Row] = ()) -> dict[str, Any]:
@@ -96,9 +164,11 @@ def summarize(held_out: Sequence[Row], trained: Sequence[Row] = ()) -> dict[str,
     parts = (("limit", held_out), ("trained_limit", trained))
     settings |= {name: _one(part, "limit") for name, part in parts if part}
     made = [row for row in rows if row.get("generator_id") is not None]
-    settings["generator_id"] = _one(made, "generator_id") if made else None
+    ids = list(dict.fromkeys(row["generator_id"] for row in made))
+    settings["generator_id"] = ids if len(ids) > 1 else next(iter(ids), None)
     for method in dict.fromkeys(row["method"] for row in rows):
-        _one([row for row in rows if row["method"] == method], "format")
+        for name in ("format", "adapters_id"):
+            _one([row for row in rows if row["method"] == method], name)
     by_group: dict[str, list[Row]] = {group: [] for group in GROUPS}
     for row in held_out:
         group = "benchmark" if row.get("benchmark") else "apart" if row["task"] in APART else "main"
@@ -120,7 +190,7 @@ def _one(rows: Sequence[Row], name: str) -> Any:
 
 def _summary(rows: Sequence[Row]) -> dict[str, Any]:
     scores = task_scores(rows)
-    examples = {(row["method"], row["task"]): row["n"] for row in rows}
+    examples = {(column, row["task"]): row["n"] for column, row in zip(columns(rows), rows, strict=True)}
     methods = [
         {
             "method": method,
@@ -131,13 +201,26 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
         for method, tasks in scores.items()
     ]
     # Differences are told from the side of the first method that answers with a task's own adapter.
-    lead = next((method for method in scores if METHODS[method].adapter == "own"), "")
+    lead = next((method for method in scores if method_of(method).leads), "")
     mine, differences = scores.get(lead, {}), []
+    each = {metric: outcomes(rows, metric) for metric in METRICS}
     for other, theirs in scores.items():
         both = [task for task in mine if task in theirs]
         if other != lead and both:
             values = [(mine[task][0] - theirs[task][0], mine[task][1] - theirs[task][1]) for task in both]
-            differences.append({"method": lead, "minus": other, "tasks": len(both), **_percent(values)})
+            row = {"method": lead, "minus": other, "tasks": len(both), **_percent(values)}
+            row |= {"wins": sum(v > 0 for v, _ in values), "losses": sum(v < 0 for v, _ in values)}
+            for metric, found in each.items():
+                pairs = [(found.get(lead, {}).get(t), found.get(other, {}).get(t)) for t in both]
+                by_example = [a - b for a, b in pairs if a is not None and b is not None and len(a) == len(b)]
+                if len(by_example) == len(both):
+                    row[f"{metric}_95_both"] = _rounded(interval_of_both(by_example))
+            differences.append(row)
+    for row in methods:
+        for metric, found in each.items():
+            told = found.get(row["method"], {})
+            if len(told) == row["tasks"]:
+                row[f"{metric}_95_both"] = _rounded(interval_of_both(list(told.values())))
     names = sorted({task for tasks in scores.values() for task in tasks})
     by_task = {
         task: {m: [round(100 * v, 1) for v in scores[m][task]] for m in scores if task in scores[m]}
@@ -150,7 +233,26 @@ def _percent(values: Sequence[tuple[float, float]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, column in zip(METRICS, zip(*values, strict=True), strict=True):
         out[name] = round(100 * statistics.mean(column), 1)
-        out[f"{name}_95"] = [round(100 * end, 1) for end in interval(column)]
+        out[f"{name}_95"] = _rounded(interval(column))
+    return out
+
+
+def _rounded(ends: tuple[float, float]) -> list[float]:
+    return [round(100 * end, 1) for end in ends]
+
+
+def missing(report: dict[str, Any]) -> list[str]:
+    """What the tables lack, in sentences: methods without rows, and tasks that a method leaves out."""
+    out = []
+    there = {row["method"].partition("@")[0] for group in report["groups"] for row in group["methods"]}
+    if lacking := [name for name in METHODS if name not in there]:
+        out.append(f"Not measured: {', '.join(lacking)}.")
+    for group in report["groups"]:
+        for row in group["methods"]:
+            left = [task for task, scores in group["tasks"].items() if row["method"] not in scores]
+            if left:
+                named = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+                out.append(f"{GROUPS[group['group']]}: {row['method']} lacks {len(left)} tasks ({named}).")
     return out
 
 
@@ -161,7 +263,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         out.append(GROUPS[group["group"]])
         for row in group["methods"]:
             scores = "  ".join(f"{name} {row[name]:5.1f} % ({_range(row, name)})" for name in METRICS)
-            out.append(f"  {row['method']:<12} {scores}  ({row['tasks']} tasks, {row['examples']} examples)")
+            out.append(f"  {row['method']:<15} {scores}  ({row['tasks']} tasks, {row['examples']} examples)")
     return out
 
 
@@ -172,8 +274,7 @@ def tables(report: dict[str, Any]) -> dict[str, str]:
         title = GROUPS[group["group"]]
         table = [[title, "strict", "95 %", "lenient", "95 %", "tasks", "examples"]]
         for row in group["methods"]:
-            label = METHODS[row["method"]].label
-            table.append([label, *_cells(row), str(row["tasks"]), str(row["examples"])])
+            table.append([label(row["method"]), *_cells(row), str(row["tasks"]), str(row["examples"])])
         methods.append(_table(table))
         # Of the few tasks apart, differences would say nothing.
         if group["differences"] and group["group"] != "apart":
@@ -187,7 +288,34 @@ def tables(report: dict[str, Any]) -> dict[str, str]:
             cells = ["/".join(f"{v:.0f}" for v in scores[name]) if name in scores else "" for name in names]
             table.append([task, *cells])
         by_task.append(_table(table))
-    return {"methods": "\n\n".join(methods), "by task": "\n\n".join(by_task)}
+    parts = {"methods": "\n\n".join(methods), "by task": "\n\n".join(by_task)}
+    return {**parts, **_more(report)}
+
+
+def _more(report: dict[str, Any]) -> dict[str, str]:
+    """Wins and losses, intervals over examples too, and what is missing."""
+    wins, both = [], []
+    for group in report["groups"]:
+        if group["differences"]:
+            lead = group["differences"][0]["method"]
+            table = [[f"{GROUPS[group['group']]}: {lead} against", "wins", "ties", "losses", "tasks"]]
+            for row in group["differences"]:
+                ties = row["tasks"] - row["wins"] - row["losses"]
+                table.append([row["minus"], *map(str, (row["wins"], ties, row["losses"], row["tasks"]))])
+            wins.append(_table(table))
+        head = f"{GROUPS[group['group']]}: strict"
+        table = [[head, "mean", "95 % over tasks", "over tasks and examples"]]
+        named = [(row["method"], row) for row in group["methods"]]
+        named += [(f"{row['method']} minus {row['minus']}", row) for row in group["differences"]]
+        for name, row in named:
+            if "strict_95_both" in row:
+                ends = [_range(row, "strict"), _range(row, "strict", "_95_both")]
+                table.append([name, f"{row['strict']:.1f}", *ends])
+        if len(table) > 1:
+            both.append(_table(table))
+    parts = {"wins": "\n\n".join(wins), "intervals": "\n\n".join(both)}
+    parts["missing"] = "\n".join(f"- {line}" for line in missing(report))
+    return {name: part for name, part in parts.items() if part}
 
 
 def fill(text: str, parts: dict[str, str]) -> str:
@@ -206,8 +334,8 @@ def fill(text: str, parts: dict[str, str]) -> str:
     return text
 
 
-def _range(row: dict[str, Any], name: str) -> str:
-    low, high = (round(end) for end in row[f"{name}_95"])
+def _range(row: dict[str, Any], name: str, kind: str = "_95") -> str:
+    low, high = (round(end) for end in row[f"{name}{kind}"])
     return f"{low} to {high}"
 
 

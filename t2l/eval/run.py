@@ -6,78 +6,39 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from t2l import __version__
+from t2l.adapter import Adapter
 from t2l.base import BaseModel
-from t2l.engine import Chat, Decoding, decode
+from t2l.engine import Decoding, decode
 from t2l.errors import T2LError
-from t2l.eval.formats import DESCRIPTION, DESCRIPTION_FORMAT, SHOTS, SHOTS_FORMAT
+from t2l.eval.arrow import TOP_K, routed
+from t2l.eval.methods import METHODS, N_SHOTS, Ask, Method, Sources, adapters_id, asks
 from t2l.eval.metrics import lenient, strict
 from t2l.generator import Generator
-from t2l.lora import LoRAWeights
+from t2l.lora import LoRAWeights, align, stack
 from t2l.packed import pack_linears
 from t2l.tasks import Task
+from t2l.train.recon import Library
 
-# Terse, input-and-output format, free.
-THREE = (0, 3, 6)
-N_SHOTS = 5
+__all__ = ["METHODS", "N_SHOTS", "answer", "evaluate", "read_rows", "row_key"]
+
 _BATCH = 128
-
-# (task, one of its descriptions, an input) -> what the base is told.
-PromptFunction = Callable[[Task, str, str], Chat]
-
-
-def _input_alone(task: Task, description: str, text: str) -> Chat:
-    return [{"role": "user", "content": text}]
-
-
-def _described(task: Task, description: str, text: str) -> Chat:
-    return DESCRIPTION[DESCRIPTION_FORMAT](description, text)
-
-
-def _in_context(task: Task, description: str, text: str) -> Chat:
-    return SHOTS[SHOTS_FORMAT](task.train[:N_SHOTS], text)
-
-
-@dataclass(frozen=True)
-class Method:
-    """What a method is called, what it says to the base, with which descriptions, and whose make its adapter.
-
-    A score is the mean over `descriptions` (numbers within a task), never the best of them. adapter: "own" or
-    "other" (another task's description under the same number). format: the prompt format's name, where there
-    is a choice. shots: training examples that it needs; tasks with fewer are left out.
-    """
-
-    label: str
-    prompt: PromptFunction
-    descriptions: tuple[int | None, ...] = (None,)
-    adapter: str | None = None
-    format: str | None = None
-    shots: int = 0
-
-
-METHODS = {
-    "base": Method("base, input alone", _input_alone),
-    "description": Method("base, description in the prompt", _described, THREE, format=DESCRIPTION_FORMAT),
-    "icl": Method(
-        f"base, {N_SHOTS} solved examples in the prompt", _in_context, format=SHOTS_FORMAT, shots=N_SHOTS
-    ),
-    "t2l": Method("**Text-to-LoRA**, input alone", _input_alone, THREE, "own"),
-    # For tasks that were trained on: descriptions that were trained on as well, and two that were not.
-    "t2l_seen": Method("Text-to-LoRA, trained task, trained descriptions", _input_alone, (0, 3), "own"),
-    "t2l_unseen": Method("Text-to-LoRA, trained task, new descriptions", _input_alone, (6, 7), "own"),
-    "t2l_other": Method("control: adapter of another task's description", _input_alone, THREE, "other"),
+_NEEDS = {
+    "generator": "Methods with adapters of descriptions need a checkpoint.",
+    "library": "needs a library of LoRAs; give --library, a folder of `t2l train library`.",
+    "multitask": "needs a multi-task LoRA; give --multitask, a folder of `t2l train multitask`.",
 }
+# What names a question, the answers to it, and so the row.
+Question = tuple[Ask, dict[str, Any]]
 
 
 def evaluate(
@@ -88,173 +49,269 @@ def evaluate(
     out: str | Path,
     *,
     limit: int = 100,
+    seeds: int = 1,
+    library: Library | None = None,
+    multitask: Adapter | None = None,
+    suite: Sequence[Task] = (),
+    processes: Any = None,
 ) -> list[dict[str, Any]]:
     """Scores every method on the first `limit` test examples of every task; returns the rows of this call.
 
-    out: results.jsonl; rows that it already holds for the same question (weights, dtype, generator, prompt
+    out: results.jsonl; rows that it already holds for the same question (weights, dtype, adapters, prompt
     format, data, limit) are not made again, and a last line that an interruption cut off is.
-    Greedy decoding. Raises T2LError for an unknown method, a foreign base or a description that is missing,
-    before anything is measured.
+    seeds: of methods that draw something. suite: the tasks that the library's adapters are of, where the
+    nearest description is looked for. processes: accelerate's PartialState, whose processes share the tasks.
+    Greedy decoding; all methods of a task answer in the same batches.
+    Raises T2LError for an unknown method, a foreign base or a description that is missing, before anything
+    is measured.
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise T2LError(f"The method {unknown[0]!r} is unknown; choose from {', '.join(METHODS)}.")
-    if any(METHODS[name].adapter for name in methods):
-        if generator is None:
-            raise T2LError("Methods with adapters need a checkpoint.")
-        if generator.spec.base_model != base.id:
-            raise T2LError(f"The checkpoint is for {generator.spec.base_model}, the base is {base.id}.")
-    if limit < 1:
-        raise T2LError(f"limit must be at least 1, not {limit}.")
+    given = {"generator": generator, "library": library, "multitask": multitask}
+    for name in methods:
+        need = METHODS[name].needs
+        if need and given[need] is None:
+            raise T2LError(_NEEDS[need] if need == "generator" else f"{name} {_NEEDS[need]}")
+    for name, value in (("limit", limit), ("seeds", seeds)):
+        if value < 1:
+            raise T2LError(f"{name} must be at least 1, not {value}.")
     tasks = [task for task in tasks if task.test]
     if not tasks:
         raise T2LError("None of these tasks has test examples; write a test.jsonl or choose other tasks.")
+    known_tasks = {task.name: task for task in (*suite, *tasks)}
+    sources = Sources(base, generator, library, multitask, known_tasks)
     pack_linears(base.model)
-    questions = list(_questions(tasks, methods, base, generator, limit))
-    file = Path(out)
-    known = {}
+    main, rank, world = True, 0, 1
+    if processes is not None:
+        main, rank, world = (
+            processes.is_main_process,
+            processes.process_index,
+            processes.num_processes,
+        )
+    questions = list(_questions(tasks, methods, sources, limit, seeds, main))
+    file, known = Path(out), {}
     if file.exists():
-        known = {_key(row): row for row in read_rows(file)}
+        known = {row_key(row): row for row in read_rows(file)}
+    if processes is not None:
+        # Nobody writes before all have read.
+        processes.wait_for_everyone()
+    if main and file.exists():
         _mend(file)
-    rows = []
-    for task, source, key in questions:
-        row = known.get(_key(key))
-        if row is None:
-            row = {**key, **_score(task, source, key, base, generator)}
-            _append(file, row)
-            print(
-                f"{row['method']:<12} {row['task']:<26} description {row['description']!s:<5}"
-                f"strict {row['strict']:.2f} lenient {row['lenient']:.2f} (n {row['n']})",
-                file=sys.stderr,
-                flush=True,
-            )
-        rows.append(row)
-    return rows
-
-
-def other_task(task: Task, tasks: Sequence[Task], description: int = 0) -> Task:
-    """The task whose adapter is the control for `task`: always the same one, whatever the order of `tasks`.
-
-    Never the task itself, one of its family, one of its name with another number (add_3, add_5), or one
-    without that description. Raises T2LError where `tasks` has no such task.
-    """
-    others = [
-        other
-        for other in tasks
-        if _stem(other.name) != _stem(task.name)
-        and (not task.family or other.family != task.family)
-        and len(other.descriptions) > description
-    ]
-    if not others:
-        raise T2LError(f"There is no other function than {task.name} to take an adapter from; add tasks.")
-    # The lowest hash of the pair: a draw that adding or removing third tasks seldom changes.
-    return min(others, key=lambda other: hashlib.sha256(f"{task.name} {other.name}".encode()).digest())
-
-
-def _stem(name: str) -> str:
-    return re.sub(r"(_\d+)+$", "", name)
+    if processes is not None:
+        processes.wait_for_everyone()
+    _measure(questions, known, sources, file, (rank, world), main)
+    if processes is not None:
+        processes.wait_for_everyone()
+        known = {row_key(row): row for row in read_rows(file)}
+    return [known[name] for _, key in questions if (name := row_key(key)) in known]
 
 
 def _questions(
-    tasks: Sequence[Task],
-    methods: Sequence[str],
-    base: BaseModel,
-    generator: Generator | None,
-    limit: int,
-) -> Iterator[tuple[Task, Task, dict[str, Any]]]:
-    """(task, task that the adapter is made for, what names the question) in the order of measuring."""
-    for name in methods:
-        method = METHODS[name]
-        for task in tasks:
-            if len(task.train) < method.shots:
-                print(
-                    f"{name}: {task.name} has no {method.shots} training examples; left out.", file=sys.stderr
-                )
+    tasks: Sequence[Task], methods: Sequence[str], sources: Sources, limit: int, seeds: int, say: bool
+) -> list[Question]:
+    """Every question and what names it, task after task."""
+    base, generator = sources.base, sources.generator
+    found: list[Question] = []
+    for task in tasks:
+        for name in methods:
+            method = METHODS[name]
+            asked = asks(name, task, tasks, sources, limit, seeds)
+            if isinstance(asked, str):
+                if say:
+                    print(f"{name}: {task.name} is left out, {asked}.", file=sys.stderr)
                 continue
-            last = max(number or 0 for number in method.descriptions)
-            if last >= len(task.descriptions):
-                raise T2LError(f"Task {task.name} has no description {last}; add it or leave out {name}.")
-            source = other_task(task, tasks, last) if method.adapter == "other" else task
-            for number in method.descriptions:
-                yield (
-                    task,
-                    source,
-                    {
-                        "method": name,
-                        "task": task.name,
-                        "description": number,
-                        "adapter_of": source.name if method.adapter else None,
-                        "format": method.format,
-                        "limit": limit,
-                        "data": _data_id(
-                            task, method.shots, None if number is None else source.descriptions[number], limit
-                        ),
-                        "weights_id": base.weights_id,
-                        "dtype": str(base.dtype).removeprefix("torch."),
-                        "generator_id": generator.id if generator and method.adapter else None,
-                    },
+            for ask in asked:
+                key = {
+                    "method": name,
+                    "task": task.name,
+                    "description": ask.number,
+                    "seed": ask.seed,
+                    "adapter_of": ask.of,
+                    "format": method.format or (f"top {_top(sources)}" if method.routed else None),
+                    "limit": limit,
+                    "data": _data_id(ask, limit),
+                    "weights_id": base.weights_id,
+                    "dtype": str(base.dtype).removeprefix("torch."),
+                    "generator_id": generator.id if generator and method.needs == "generator" else None,
+                    "adapters_id": adapters_id(method, sources),
+                }
+                found.append((ask, key))
+    return found
+
+
+def _top(sources: Sources) -> int:
+    return min(TOP_K, sources.stack.n or 1)
+
+
+def _data_id(ask: Ask, limit: int) -> str:
+    """Names what is asked: a row about other examples or another wording is another row."""
+    examples = [[(e.input, e.output) for e in part] for part in (ask.examples, ask.task.test[:limit])]
+    return hashlib.sha256(json.dumps([examples, ask.text, ask.task.max_new_tokens]).encode()).hexdigest()[:12]
+
+
+def _measure(
+    questions: Sequence[Question],
+    known: dict[tuple, dict[str, Any]],
+    sources: Sources,
+    file: Path,
+    share: tuple[int, int],
+    shown: bool,
+) -> None:
+    """Answers this process's questions that are not known yet, task after task, and adds their rows."""
+    from tqdm import tqdm
+
+    by_task: dict[str, list[Question]] = {}
+    for question in questions:
+        if row_key(question[1]) not in known:
+            by_task.setdefault(question[0].task.name, []).append(question)
+    mine = list(by_task.values())[share[0] :: share[1]]
+    total = sum(len(asked) for asked in mine)
+    with tqdm(total=total, unit="row", disable=not shown or not total, mininterval=1.0) as bar:
+        for asked in mine:
+            for row in _rows(asked, sources):
+                _append(file, row)
+                known[row_key(row)] = row
+                bar.update()
+                seed = "" if row["seed"] is None else f" seed {row['seed']}"
+                bar.write(
+                    f"{row['method']:<15} {row['task']:<26} description {row['description']!s:<5}{seed}"
+                    f"strict {row['strict']:.2f} lenient {row['lenient']:.2f} (n {row['n']})",
+                    file=sys.stderr,
                 )
 
 
-def _data_id(task: Task, shots: int, description: str | None, limit: int) -> str:
-    """Names what is asked: a row about other examples or another wording is another row."""
-    examples = [[(e.input, e.output) for e in part] for part in (task.train[:shots], task.test[:limit])]
-    return hashlib.sha256(json.dumps([examples, description, task.max_new_tokens]).encode()).hexdigest()[:12]
-
-
-def _score(
-    task: Task, source: Task, key: dict[str, Any], base: BaseModel, generator: Generator | None
-) -> dict[str, Any]:
+def _rows(asked: Sequence[Question], sources: Sources) -> list[dict[str, Any]]:
+    """The rows of some questions about one task, answered in common batches."""
     import transformers
 
-    start = time.perf_counter()
-    method, number = METHODS[key["method"]], key["description"] or 0
-    weights: LoRAWeights | None = None
-    if method.adapter:
-        assert generator is not None
-        weights = generator.generate([source.descriptions[number]])[0]
-    examples = task.test[: key["limit"]]
-    chats = [method.prompt(task, task.descriptions[number], example.input) for example in examples]
-    answers = answer(base, [base.prompt_ids(chat) for chat in chats], weights, task.max_new_tokens)
-    pairs = list(zip(answers, (example.output for example in examples), strict=True))
-    return {
-        "split": task.split,
-        "benchmark": task.benchmark,
-        "n": len(examples),
-        "strict": statistics.mean(strict(a, r) for a, r in pairs),
-        "lenient": statistics.mean(lenient(a, r) for a, r in pairs),
-        "seconds": round(time.perf_counter() - start, 2),
-        # Answers quote inputs: those of data that may not be passed on stay out of results.
-        "first_answers": [a[:80] for a in answers[:3]] if task.open_license else [],
-        "versions": {
-            "t2l": __version__,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-    }
+    base, task = sources.base, asked[0][0].task
+    examples = task.test[: asked[0][1]["limit"]]
+    prompts, fitting = [], []
+    for ask, key in asked:
+        prompt = METHODS[key["method"]].prompt
+        try:
+            prompts.append([base.prompt_ids(prompt(ask, example.input)) for example in examples])
+        except T2LError as err:
+            # One task's long examples must not end the measurement of all others.
+            print(f"{key['method']}: {task.name} is left out. {err}", file=sys.stderr)
+        else:
+            fitting.append((ask, key))
+    asked, methods = fitting, [METHODS[key["method"]] for _, key in fitting]
+    adapters: list[LoRAWeights | None] = []
+    made_in: list[float] = []
+    for (ask, _), method in zip(asked, methods, strict=True):
+        start = time.perf_counter()
+        adapters.append(method.adapter(sources, ask) if method.adapter else None)
+        made_in.append(time.perf_counter() - start)
+    answers, spent = _answers(sources, prompts, adapters, methods, task.max_new_tokens)
+    rows = []
+    for (ask, key), texts, method, seconds, more in zip(asked, answers, methods, made_in, spent, strict=True):
+        generator = sources.generator if method.needs == "generator" else None
+        pairs = list(zip(texts, (example.output for example in examples), strict=True))
+        each = {
+            "strict": [strict(answer, right) for answer, right in pairs],
+            "lenient": [lenient(answer, right) for answer, right in pairs],
+        }
+        rows.append(
+            {
+                **key,
+                "split": task.split,
+                "benchmark": task.benchmark,
+                "n": len(examples),
+                **{name: statistics.mean(values) for name, values in each.items()},
+                # Example by example, for differences that are paired by example.
+                **{f"{name}_each": "".join(str(int(v)) for v in values) for name, values in each.items()},
+                "seconds": round(seconds + more, 2),
+                "adapter_seconds": round(seconds, 3) if method.adapter else None,
+                "examples": len(ask.examples),
+                "similarity": sources.similarity(ask.text) if generator else None,
+                "generator": generator.name if generator else None,
+                "trained_tasks": len(generator.training.get("tasks", ())) if generator else None,
+                # Answers quote inputs: those of data that may not be passed on stay out of results.
+                "first_answers": [a[:80] for a in texts[:3]] if task.open_license else [],
+                "versions": {
+                    "t2l": __version__,
+                    "torch": torch.__version__,
+                    "transformers": transformers.__version__,
+                },
+            }
+        )
+    return rows
+
+
+def _answers(
+    sources: Sources,
+    prompts: Sequence[Sequence[list[int]]],
+    adapters: Sequence[LoRAWeights | None],
+    methods: Sequence[Method],
+    max_new_tokens: int,
+) -> tuple[list[list[str]], list[float]]:
+    """Answers and seconds of every question; those without routing share batches, and their time by rows."""
+    base = sources.base
+    answers: list[list[str]] = [[] for _ in prompts]
+    spent = [0.0] * len(prompts)
+    together = [i for i, method in enumerate(methods) if not method.routed]
+    wanted = [adapters[i] for i in together]
+    there = [weights for weights in wanted if weights is not None]
+    for group in [together, *([i] for i, method in enumerate(methods) if method.routed)]:
+        if not group:
+            continue
+        start, flat = time.perf_counter(), [ids for i in group for ids in prompts[i]]
+        if group is not together:
+            library = adapters[group[0]]
+            assert library is not None
+            with routed(base.model, library, min(TOP_K, library.n or 1), known=sources.directions):
+                texts = answer(base, flat, None, max_new_tokens)
+        elif not there:
+            texts = answer(base, flat, None, max_new_tokens)
+        elif len(group) == 1:
+            texts = answer(base, flat, there[0], max_new_tokens)
+        else:
+            # The base is the adapter that changes nothing.
+            aligned = align([w if w is not None else there[0].spec.zeros() for w in wanted])
+            rows = [place for place, i in enumerate(group) for _ in prompts[i]]
+            texts = answer(base, flat, stack(aligned), max_new_tokens, rows)
+        seconds, first = time.perf_counter() - start, 0
+        for i in group:
+            answers[i] = texts[first : first + len(prompts[i])]
+            first += len(prompts[i])
+            spent[i] = seconds * len(prompts[i]) / len(flat)
+    return answers, spent
 
 
 def answer(
-    base: BaseModel, prompts: Sequence[list[int]], weights: LoRAWeights | None, max_new_tokens: int
+    base: BaseModel,
+    prompts: Sequence[list[int]],
+    weights: LoRAWeights | None,
+    max_new_tokens: int,
+    rows: Sequence[int] | None = None,
 ) -> list[str]:
-    """Greedy answers of one adapter (or the base) to many prompts, batched by length."""
+    """Greedy answers to many prompts, batched by length.
+
+    weights: one adapter for all of them, or None for the base; or a stack, of which prompt b uses rows[b].
+    """
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers = [""] * len(prompts)
-    for start in range(0, len(order), _BATCH):
-        chosen = order[start : start + _BATCH]
-        *_, texts = decode(base, [prompts[i] for i in chosen], weights, Decoding(max_new_tokens))
+    # A prompt that leaves too little room shortens every answer of its batch: it is answered alone.
+    room = [i for i in order if len(prompts[i]) + max_new_tokens <= base.context_length]
+    batches = [room[start : start + _BATCH] for start in range(0, len(room), _BATCH)]
+    for chosen in [*batches, *([i] for i in order[len(room) :])]:
+        mine = None if rows is None else [rows[i] for i in chosen]
+        *_, texts = decode(base, [prompts[i] for i in chosen], weights, Decoding(max_new_tokens), mine)
         for i, text in zip(chosen, texts, strict=True):
             answers[i] = text
     return answers
 
 
 _KEY = (
-    *("method", "task", "description", "adapter_of", "format"),
-    *("limit", "data", "weights_id", "dtype", "generator_id"),
+    *("method", "task", "description", "seed", "adapter_of", "format"),
+    *("limit", "data", "weights_id", "dtype", "generator_id", "adapters_id"),
 )
 
 
-def _key(row: dict[str, Any]) -> tuple:
+def row_key(row: dict[str, Any]) -> tuple:
+    """What names the question of a row; rows of older versions lack some of it, which counts as None."""
     return tuple(row.get(name) for name in _KEY)
 
 

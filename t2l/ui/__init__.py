@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import Studio
-from t2l.ui import api, compare, gallery, look, publish, shelf
+from t2l.ui import api, compare, examples, gallery, look, publish, results, shelf
 from t2l.ui.common import Page
 
 # Run history would keep every visitor's prompts; monitoring shows more than a visitor needs.
 LAUNCH: dict[str, Any] = {
     "theme": look.theme(),
-    "css": look.CSS,
+    "css": "".join([look.CSS, shelf.CSS, publish.CSS, examples.CSS]),
     "head": look.HEAD,
     "footer_links": ["api", "settings"],
     "run_history": False,
@@ -45,10 +45,10 @@ def build(studio: Studio) -> gr.Blocks:
         gr.Markdown(INTRODUCTION)
         publishing = gr.BrowserState("", storage_key="t2l-publishing", secret="t2l")
         # Before the tabs: anything but a tab among them mixes up their row.
-        chosen, shelf_changed, arrived = gr.State([]), gr.State(0), gr.State(False)
+        chosen, shelf_changed, arrived, measured = gr.State([]), gr.State(0), gr.State(False), gr.State({})
         with gr.Tabs(selected="compare") as tabs:
-            shared = Page(studio, visitor, chosen, shelf_changed, tabs, publishing, arrived)
-            for tab in (compare, shelf, gallery, publish):
+            shared = Page(studio, visitor, chosen, shelf_changed, tabs, publishing, arrived, measured)
+            for tab in (compare, examples, shelf, gallery, publish, results):
                 with gr.Tab(tab.__name__.rpartition(".")[2].capitalize(), id=tab.__name__.rpartition(".")[2]):
                     tab.build(shared)
         # The first event of a visit, in the browser: a server that is still loading would be waited for.

@@ -17,7 +17,17 @@ from gradio.events import api
 from gradio.route_utils import FnIndexInferError
 from gradio.routes import ORJSONResponse
 
-from t2l.studio import Decoding, Likeness, Made, Studio, T2LError
+from t2l.studio import (
+    Decoding,
+    Example,
+    Likeness,
+    Made,
+    Scores,
+    Studio,
+    T2LError,
+    Tried,
+    check_examples,
+)
 from t2l.ui.common import friendly
 
 # Beyond this answers are noise, and far beyond their scores overflow.
@@ -36,6 +46,7 @@ class Checkpoint(TypedDict):
     rank: int
     modules: list[str]
     tasks: int | None
+    reads: str
     default: bool
 
 
@@ -93,6 +104,44 @@ class Answers(TypedDict):
     done: bool
 
 
+class Count(TypedDict):
+    strict: int
+    lenient: int
+
+
+class Row(TypedDict):
+    input: str
+    expected: str
+    base: str
+    adapted: list[str]
+
+
+class Scored(TypedDict):
+    done: int
+    total: int
+    n: int
+    base: Count
+    adapted: list[Count]
+    rows: list[Row]
+
+
+class Wording(TypedDict):
+    wording: str
+    strict: int
+    lenient: int
+    n: int
+
+
+class Better(TypedDict):
+    done: int
+    total: int
+    ranked: list[Wording]
+    base: Wording | None
+    first: Wording | None
+    best: Wording | None
+    adapter: str | None
+
+
 class OnHub(TypedDict):
     repo_id: str
     url: str
@@ -108,9 +157,10 @@ def build(studio: Studio) -> None:
     """
 
     def list_checkpoints() -> list[Checkpoint]:
-        """Lists the checkpoints that turn a description into an adapter, the default one first.
+        """Lists the checkpoints that make adapters, the default one first.
 
-        tasks is how many tasks a checkpoint was trained on, null where it does not tell.
+        tasks is how many tasks a checkpoint was trained on, null where it does not tell; reads is "text"
+        where it makes adapters of a description, "prompts" where of example prompts.
         """
         return [
             {
@@ -120,6 +170,7 @@ def build(studio: Studio) -> None:
                 "rank": checkpoint.rank,
                 "modules": list(checkpoint.modules),
                 "tasks": checkpoint.tasks,
+                "reads": checkpoint.reads,
                 "default": index == 0,
             }
             for index, checkpoint in enumerate(studio.checkpoints())
@@ -153,19 +204,32 @@ def build(studio: Studio) -> None:
         }
 
     def generate_adapter(
-        request: gr.Request, description: str, checkpoint: str = "", key: str = ""
+        request: gr.Request,
+        description: str = "",
+        checkpoint: str = "",
+        key: str = "",
+        prompts: list[str] = [],  # noqa: B006
+        tell_prompts: bool = False,
     ) -> Adapter:
         """Turns a description of a task into a LoRA adapter for the base model and keeps it for the caller.
 
         The same description and checkpoint give the same adapter and id. nearest are the trained tasks
         that the description is nearest to; warning is a sentence where it is far from all of them.
+        Example prompts may stand in place of a description.
 
         Args:
             description: What the task is, in a sentence or two, such as "Output the plural of the noun."
             checkpoint: A name from list_checkpoints; empty for the default.
             key: Your own secret of 16 to 200 characters to keep it under; empty for this client's session.
+            prompts: Inputs of the task without answers; needs a checkpoint that reads prompts.
+            tell_prompts: Whether the prompts stand in the adapter's folder and on its card.
         """
         visitor = _visitor(key, request)
+        if prompts:
+            if description:
+                raise T2LError("Give a description or example prompts, not both.")
+            made = studio.show(prompts, checkpoint=checkpoint, visitor=visitor, tell=tell_prompts)
+            return _told(made, visitor, Likeness((), None))
         made = studio.describe(description, checkpoint=checkpoint, visitor=visitor)
         return _told(made, visitor, studio.likeness(description, checkpoint=checkpoint))
 
@@ -256,7 +320,7 @@ def build(studio: Studio) -> None:
         columns = [studio.make(text, checkpoint=checkpoint) for text in descriptions]
         columns += [studio.adapter(id, visitor=visitor) for id in adapters]
         if control:
-            columns.append(studio.control(columns[0].condition or columns[0].source, checkpoint=checkpoint))
+            columns.append(studio.control(columns[0].label, checkpoint=checkpoint))
         weights = [adapter.weights for adapter in columns]
         for texts in studio.compare(prompt, weights, decoding, [strength] * len(weights)):
             yield _answers(texts, control, done=False)
@@ -350,6 +414,87 @@ def build(studio: Studio) -> None:
             "private": made.private,
         }
 
+    def score(
+        request: gr.Request, adapters: list[str], examples: list[list[str]], key: str = ""
+    ) -> Iterator[Scored]:
+        """Has the base model and adapters answer your own examples, and counts what is right.
+
+        strict counts answers that are exactly the expected text, lenient also those in other case or marks,
+        on the first line, or after "the answer is". Equal examples count once; n is how many there are. The
+        last item has done = total and every answer in rows.
+
+        Args:
+            adapters: Ids of adapters that the caller keeps.
+            examples: Pairs of an input and the text that is right for it, at most 1,000.
+            key: The key under which the adapters are kept; empty for this client's session.
+        """
+        last = Scores((), ())
+        for last in studio.score(adapters, _pairs(examples), visitor=_visitor(key, request)):
+            if last.done < last.total:
+                yield _scored(last, len(adapters))
+        yield _scored(last, len(adapters))
+
+    def better_wording(
+        request: gr.Request,
+        wordings: list[str],
+        examples: list[list[str]],
+        checkpoint: str = "",
+        key: str = "",
+    ) -> Iterator[Better]:
+        """Finds which wording of a task makes the best adapter, by your own examples, and keeps that one.
+
+        The first wording is tried in other styles too. Half of the examples choose (ranked, the best first),
+        the other half tells what the choice is worth: base, first and best are counted on it alone. The last
+        item has them, and the id of the adapter.
+
+        Args:
+            wordings: 1 to 16 descriptions of one task.
+            examples: Pairs of an input and the text that is right for it, 4 to 1,000.
+            checkpoint: A name from list_checkpoints; empty for the default.
+            key: The key under which the adapter is kept; empty for this client's session.
+        """
+        visitor = _visitor(key, request)
+        growing = studio.better_wording(wordings, _pairs(examples), checkpoint=checkpoint, visitor=visitor)
+        done = total = 0
+        for found in growing:
+            if isinstance(found, Scores):
+                done, total = found.done, found.total
+                yield {
+                    "done": done,
+                    "total": total,
+                    "ranked": [],
+                    "base": None,
+                    "first": None,
+                    "best": None,
+                    "adapter": None,
+                }
+            else:
+                yield {
+                    "done": done,
+                    "total": total,
+                    "ranked": [_wording(row) for row in found.ranked],
+                    "base": _wording(found.base),
+                    "first": _wording(found.first),
+                    "best": _wording(found.best),
+                    "adapter": found.made.adapter.id,
+                }
+
+    def generate_batch(
+        request: gr.Request, descriptions: list[str], checkpoint: str = "", key: str = ""
+    ) -> gr.FileData:
+        """Turns many descriptions into one zip: a PEFT folder for each, and manifest.json with their ids.
+
+        They are not kept here; the ids are those that generate_adapter gives.
+
+        Args:
+            descriptions: One for each adapter; equal ones count once.
+            checkpoint: A name from list_checkpoints; empty for the default.
+            key: Your own secret of 16 to 200 characters; empty for this client's session.
+        """
+        *_, (_, file) = studio.batch(descriptions, checkpoint=checkpoint, visitor=_visitor(key, request))
+        assert file is not None
+        return gr.FileData(path=str(file), orig_name=file.name, size=file.stat().st_size)
+
     at_once = studio.limits.at_once
     for function in (
         list_checkpoints,
@@ -363,7 +508,41 @@ def build(studio: Studio) -> None:
     ):
         api(_endpoint(function), api_name=function.__name__, concurrency_limit=at_once)
     # Of those who are answered at once half are programs at most: visitors of the page never wait for them.
-    api(_endpoint(compare), api_name="compare", concurrency_limit=max(1, at_once // 2))
+    for function in (compare, score, better_wording, generate_batch):
+        api(_endpoint(function), api_name=function.__name__, concurrency_limit=max(1, at_once // 2))
+
+
+def _pairs(examples: list[list[str]]) -> tuple[Example, ...]:
+    for number, pair in enumerate(examples, 1):
+        if len(pair) != 2:
+            raise T2LError(f"Example {number} has {len(pair)} texts; give an input and what is right for it.")
+    return check_examples((given, expected) for given, expected in examples)
+
+
+def _scored(scores: Scores, adapters: int) -> Scored:
+    base, *adapted = (
+        Count(strict=sum(scores.right(c)), lenient=sum(scores.right(c, "lenient")))
+        for c in range(1 + adapters)
+    )
+    rows: list[Row] = []
+    if scores.done == scores.total:
+        for i, example in enumerate(scores.examples):
+            first, *others = (column[i] or "" for column in scores.answers)
+            rows.append(
+                {"input": example.input, "expected": example.output, "base": first, "adapted": others}
+            )
+    return {
+        "done": scores.done,
+        "total": scores.total,
+        "n": len(scores.examples),
+        "base": base,
+        "adapted": adapted,
+        "rows": rows,
+    }
+
+
+def _wording(row: Tried) -> Wording:
+    return {"wording": row.text, "strict": row.strict, "lenient": row.lenient, "n": row.n}
 
 
 def _visitor(key: str, request: gr.Request) -> str:
@@ -440,6 +619,7 @@ _WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     list[str]: "a list of texts",
+    list[list[str]]: "a list of pairs of texts",
     Mode: " or ".join(map(json.dumps, get_args(Mode))),
 }
 
@@ -447,6 +627,8 @@ _WORDS: dict[Any, str] = {
 def _fits(value: Any, hint: Any) -> bool:
     if hint == list[str]:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if hint == list[list[str]]:
+        return isinstance(value, list) and all(_fits(item, list[str]) for item in value)
     if hint == Mode:
         return value in get_args(Mode)
     return type(value) is hint or (hint is float and type(value) is int)

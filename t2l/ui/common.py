@@ -22,7 +22,8 @@ class Page:
     visitor: the key of this browser's own shelf. chosen: ids of the adapters beside the base in Compare.
     shelf_changed: counts up whenever the visitor's shelf has changed. tabs: "compare", "shelf", "gallery"
     and "publish". publishing: the id that Publish is about; it outlives the reload of a sign-in. arrived:
-    True once the key has come; listen to its change, not to the key's, which may fire without one.
+    True once the key has come; listen to its change, not to the key's, which may fire without one. measured:
+    how an adapter did on the visitor's own examples, by its id; gone with the page.
     """
 
     studio: Studio
@@ -32,6 +33,7 @@ class Page:
     tabs: gr.Tabs
     publishing: gr.BrowserState
     arrived: gr.State
+    measured: gr.State
 
     @property
     def private(self) -> dict[str, Any]:

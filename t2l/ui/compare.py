@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from html import escape
 from pathlib import PurePath
 from typing import Any
@@ -15,10 +15,10 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import Decoding, Entry, Hint, Likeness, Made, Studio, T2LError
-from t2l.ui import about
+from t2l.ui import about, link
 from t2l.ui.answers import Column, render_answers, render_empty
 from t2l.ui.common import Page, friendly
-from t2l.ui.visit import own
+from t2l.ui.visit import own, token_of
 
 # By kind: what the chip says, the description, an input for it. The default checkpoint answers all rightly.
 EXAMPLES: dict[str, list[tuple[str, str, str]]] = {
@@ -82,23 +82,46 @@ def build(page: Page) -> None:
     # The description that the last adapter was made from, as a digest, and the conversations so far.
     made_from = gr.State("")
     talk = gr.State({})
+    # Of a link, what follows the "#".
+    part = gr.Textbox("", visible=False)
     waking = gr.Timer(0.5)
     # Screen readers hear from it that an answer was copied.
     gr.HTML('<p role="status" class="unseen"></p>', elem_id="copied")
     loading = gr.HTML("", elem_id="loading")
     with gr.Row(elem_classes="compare"):
         with gr.Column(elem_classes="describe"):
-            description = gr.Textbox(
-                label="Task description",
-                placeholder="One or two sentences that say what to do with an input.",
-                lines=3,
-                max_length=most.description,
-                elem_id="description",
+            first = "text" if "text" in studio.reads else "prompts"
+            how = gr.Radio(
+                [("Describe it", "text"), ("Show examples", "prompts")],
+                value=first,
+                label="What the adapter is made from",
+                visible=len(studio.reads) > 1,
+                elem_id="how",
             )
-            with gr.Row(elem_classes="under"):
-                hints = gr.HTML(IDLE, elem_id="hints")
-                counter = gr.HTML(_counter(0, most.description), elem_id="counter")
-            chips = _chips()
+            # Nothing stands around the description where there is nothing to choose.
+            with (
+                gr.Column(visible=first == "text") if "prompts" in studio.reads else nullcontext() as telling
+            ):
+                description = gr.Textbox(
+                    label="Task description",
+                    placeholder="One or two sentences that say what to do with an input.",
+                    lines=3,
+                    max_length=most.description,
+                    elem_id="description",
+                )
+                with gr.Row(elem_classes="under"):
+                    hints = gr.HTML(IDLE, elem_id="hints")
+                    counter = gr.HTML(_counter(0, most.description), elem_id="counter")
+                chips = _chips()
+            with gr.Column(visible=first == "prompts", elem_id="showing") as showing:
+                shown = gr.Textbox(
+                    label="Example prompts",
+                    info="Inputs of the task without answers, one a line; some 16 are best.",
+                    lines=8,
+                    max_lines=16,
+                    elem_id="shown",
+                )
+                tell = gr.Checkbox(label="Let them stand on the adapter's card", elem_id="tell")
             with gr.Row():
                 generate = gr.Button("Generate adapter", variant="primary", elem_id="generate", min_width=140)
                 add = gr.Button("Add beside", elem_id="add", min_width=120)
@@ -132,6 +155,19 @@ def build(page: Page) -> None:
             answers = gr.HTML(render_empty(), elem_id="answers")
             with gr.Accordion("Decoding", open=False, elem_id="decoding"):
                 settings = _settings(most.new_tokens)
+            with gr.Row(elem_classes="t2l-end"):
+                shared = gr.Textbox(
+                    "",
+                    label="Link to this comparison",
+                    info="Its adapters, prompt and strength: made again where it is opened.",
+                    interactive=False,
+                    max_lines=1,
+                    buttons=["copy"],
+                    elem_id="link",
+                    scale=4,
+                    min_width=200,
+                )
+                share = gr.Button("Make a link", elem_id="share", scale=0, min_width=120)
             about.build(page)
         with gr.Column(elem_classes="choose"):
             columns = gr.Dropdown(
@@ -151,24 +187,35 @@ def build(page: Page) -> None:
                 elem_id="checkpoint",
             )
 
-    def make(key: str, text: str, name: str) -> tuple[Made, str]:
+    def make(key: str, text: str, name: str, prompts: list[str] | None, told: bool) -> tuple[Made, str]:
+        if prompts is not None:
+            readers = {c.name for c in studio.checkpoints() if c.reads == "prompts"}
+            name = name if name in readers else ""
+            made = studio.show(prompts, checkpoint=name, visitor=own(key), tell=told)
+            return made, render_made(made, Likeness((), None))
         made = studio.describe(text, checkpoint=name, visitor=own(key))
         return made, render_made(made, studio.likeness(text, checkpoint=name))
 
-    def only(key: str, text: str, name: str, count: int) -> tuple:
-        made, line = make(key, text, name)
-        return line, [made.adapter.id], _digest(text, name), count + 1
+    def only(key: str, text: str, name: str, count: int, *given: Any) -> tuple:
+        prompts, told, digest = _given(text, name, *given)
+        made, line = make(key, text, name, prompts, told)
+        return line, [made.adapter.id], digest, count + 1
 
-    def beside(key: str, text: str, name: str, count: int, chosen: list[str]) -> tuple:
+    def beside(key: str, text: str, name: str, count: int, chosen: list[str], *given: Any) -> tuple:
         check_columns([*chosen, ""], most.adapters)
-        made, line = make(key, text, name)
+        prompts, told, digest = _given(text, name, *given)
+        made, line = make(key, text, name, prompts, told)
         ids = list(dict.fromkeys([*chosen, made.adapter.id]))
-        return line, ids, _digest(text, name), count + 1
+        return line, ids, digest, count + 1
 
-    def ensure(key: str, text: str, name: str, count: int, chosen: list[str], before: str) -> tuple:
+    def ensure(
+        key: str, text: str, name: str, count: int, chosen: list[str], before: str, *given: Any
+    ) -> tuple:
+        prompts, _, digest = _given(text, name, *given)
+        said = text.strip() if prompts is None else prompts
         # A description that no adapter was made from: nobody is to be answered by an old one.
-        if not chosen or (text.strip() and _digest(text, name) != before):
-            return only(key, text, name, count)
+        if not chosen or (said and digest != before):
+            return only(key, text, name, count, *given)
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
 
     def answer(
@@ -191,7 +238,7 @@ def build(page: Page) -> None:
             # Of the first column's task, or of its name where nobody knows the task.
             other = studio.control(adapters[0].condition or heads[1][0], checkpoint=name)
             adapters.append(other)
-            heads.append(("Control", f"{detail}, made from: {other.condition}"))
+            heads.append(("Control", f"{detail}, made from: {other.label}"))
         ids = [adapter.id for adapter in adapters]
         earlier = said["turns"] if go_on and said.get("ids") == ids else [[] for _ in heads]
         growing = studio.compare(
@@ -236,6 +283,19 @@ def build(page: Page) -> None:
             return render_hints(studio.likeness(text, checkpoint=name), studio.hints(text, checkpoint=name))
         return IDLE
 
+    def to_share(key: str, chosen: list[str], question: str, scale: float) -> str:
+        return link.write(studio, chosen, question, scale, visitor=own(key))
+
+    def follow(
+        key: str, said: str, count: int, oauth: gr.OAuthToken | None, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Opens the comparison that the page's address holds."""
+        if not said:
+            return (gr.skip(),) * 4
+        found = link.read(said, most.adapters)
+        ids = link.make(studio, found, token=token_of("", oauth, request), visitor=own(key))
+        return ids or gr.skip(), count + 1, found.prompt, found.strength
+
     def awake() -> tuple[str, gr.Timer]:
         line = "" if studio.ready else _said("The model is loading; you can write meanwhile.")
         return line, gr.Timer(active=not studio.ready)
@@ -245,10 +305,15 @@ def build(page: Page) -> None:
     silent: dict[str, Any] = {"api_visibility": "private"}
     what = [page.visitor, description, checkpoint, page.shelf_changed]
     outputs = [status, page.chosen, made_from, page.shelf_changed]
-    generate.click(friendly(only), what, outputs, **options)
-    add.click(friendly(beside), [*what, page.chosen], outputs, **options)
+    given = [how, shown, tell]
+    generate.click(friendly(only), [*what, *given], outputs, **options)
+    add.click(friendly(beside), [*what, page.chosen, *given], outputs, **options)
     asked = gr.on(
-        [ask.click, prompt.submit], friendly(ensure), [*what, page.chosen, made_from], outputs, **options
+        [ask.click, prompt.submit],
+        friendly(ensure),
+        [*what, page.chosen, made_from, *given],
+        outputs,
+        **options,
     )
     answered = asked.success(
         friendly(answer),
@@ -261,6 +326,20 @@ def build(page: Page) -> None:
     stop.click(None, None, [note], js=_STOPPED, **silent)
     fresh.click(
         lambda: ({}, render_empty(), _said("A new conversation.")), None, [talk, answers, note], **quick
+    )
+    # The address is the one that the visitor sees, whatever stands before this server.
+    share.click(friendly(to_share), [page.visitor, page.chosen, prompt, strength], [part], **options).success(
+        None, [part], [shared], js="part => location.origin + location.pathname + '#' + part", **silent
+    )
+    # What was made for another comparison is no link to this one.
+    for changed in (page.chosen, prompt, strength):
+        changed.change(None, None, [shared], js="() => ''", **silent)
+    page.arrived.change(
+        friendly(follow),
+        [page.visitor, part, page.shelf_changed],
+        [page.chosen, page.shelf_changed, prompt, strength],
+        js="(key, _, count) => [key, location.hash.slice(1), count]",
+        **options,
     )
     columns.input(lambda ids: ids or [], [columns], [page.chosen], **quick)
     gr.on(
@@ -282,6 +361,9 @@ def build(page: Page) -> None:
     )
     count = f"text => '{_counter('%', most.description)}'.replace('%', text.length.toLocaleString('en'))"
     description.change(None, [description], [counter], js=count, **silent)
+    if telling is not None:
+        sides = [gr.Column(visible=True), gr.Column(visible=False)]
+        how.change(lambda kind: sides if kind == "text" else sides[::-1], [how], [telling, showing], **quick)
     for chip, filled in chips:
         chip.click(None, None, [description, prompt], js=f"() => {json.dumps(filled)}", **silent)
     waking.tick(awake, None, [loading, waking], **quick)
@@ -411,6 +493,16 @@ def _counter(typed: int | str, most: int) -> str:
 
 def _said(text: str) -> str:
     return f'<p role="status">{text}</p>'
+
+
+def _given(
+    text: str, checkpoint: str, how: str, shown: str, told: bool
+) -> tuple[list[str] | None, bool, str]:
+    """The prompts, None where a description is meant; whether they may be told; a digest of what is given."""
+    if how == "text":
+        return None, False, _digest(text, checkpoint)
+    prompts = [line for line in (shown or "").splitlines() if line.strip()]
+    return prompts, told, _digest(json.dumps([prompts, told]), checkpoint)
 
 
 def _digest(text: str, checkpoint: str) -> str:

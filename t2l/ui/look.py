@@ -207,4 +207,6 @@ document.addEventListener("click", async ({target}) => {
     box.focus();
   }
 });
+// A link to a comparison that is opened in the tab where the page is already.
+addEventListener("hashchange", () => location.reload());
 </script>"""

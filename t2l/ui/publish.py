@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from t2l.studio import MAX_PROMPT, Decoding, Published, Sample, T2LError, Told
+from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told
 from t2l.ui.common import Page, friendly
 from t2l.ui.visit import own, signs_in_by_button, token_field, token_of
 
@@ -114,6 +114,12 @@ def build(page: Page) -> None:
                         "", label="Adapted", lines=3, interactive=False, elem_id="publish-adapted"
                     )
                 included = gr.Checkbox(False, label="Show the sample in the card", elem_id="publish-sample")
+                counted = gr.Checkbox(
+                    False,
+                    label="Say how it did on your examples",
+                    visible=False,
+                    elem_id="publish-measured",
+                )
             with gr.Row():
                 go = gr.Button("Publish", variant="primary", elem_id="publish-go", min_width=140)
                 download = gr.DownloadButton(
@@ -145,14 +151,23 @@ def build(page: Page) -> None:
 
     def words(key: Any, id: str | None, told: Sequence[Any]) -> Told:
         """What the visitor adds to the card, and how near the task is to what its generator learned."""
-        licensed, title, noted, question, left, right, shown = told
+        licensed, title, noted, question, left, right, shown, count, measured = told
         likeness = studio.about(id or "", visitor=own(key)).likeness
         near = ", ".join(f"{one.name} ({one.similarity:.2f})" for one in likeness.nearest[:3])
         line = f"The trained tasks most like its description, by cosine: {near}." if near else ""
         if likeness.warning:
             line += " It is far from all of them: expect little."
         sample = Sample(question, left, right) if shown else None
-        return Told(" ".join(title.split()), noted, licensed or "", None, sample, line)
+        return Told(
+            " ".join(title.split()), noted, licensed or "", measured.get(id) if count else None, sample, line
+        )
+
+    def offer(id: str | None, measured: dict[str, Measured]) -> Any:
+        """What the Examples tab has counted may go on the card."""
+        if (of := measured.get(id or "")) is None:
+            return gr.Checkbox(False, visible=False)
+        told = f"{of.adapted} of {of.n} right, strictly; the base {of.base}."
+        return gr.Checkbox(False, info=told, visible=True)
 
     def preview(key: Any, id: str | None, of: str | None, name: str, *told: Any) -> tuple[str, Any]:
         if not id:
@@ -262,12 +277,13 @@ def build(page: Page) -> None:
     quiet: dict[str, Any] = {**page.private, "show_progress": "hidden"}
     tab = page.tabs.children[-1]
     assert isinstance(tab, gr.Tab)
-    told = [license, heading, notes, prompt, base, adapted, included]
+    told = [license, heading, notes, prompt, base, adapted, included, counted, page.measured]
     place = [page.visitor, adapter, owner, repo]
     # What has no other words than these: its errors are lines of the page.
     seen = (preview, [*place, *told], [files, card])
     looked = (check, [*place, token], [state])
     tab.select(friendly(list_adapters), [page.visitor, page.publishing], [adapter], **quiet)
+    gr.on([adapter.change, page.measured.change], offer, [adapter, page.measured], [counted], **quiet)
     tab.select(greet, [token, owner, who], [who, owner], **quiet)
     adapter.input(lambda id: id, [adapter], [page.publishing], **quiet)
     adapter.change(
@@ -279,7 +295,7 @@ def build(page: Page) -> None:
     gr.on([token.submit, token.blur, greeting.click], identify, [token, owner], [who, owner], **quiet)
     # One listener: two of them that put off their runs would set each other off for ever.
     gr.on([repo.blur, repo.submit, owner.change], *seen, **quiet).then(*looked, **quiet)
-    gr.on([heading.blur, notes.blur, license.input, included.change], *seen, **quiet)
+    gr.on([heading.blur, notes.blur, license.input, included.change, counted.change], *seen, **quiet)
     asked = prompt.submit(
         friendly(answer), [page.visitor, adapter, prompt], [base, adapted, included], **quiet
     )

@@ -28,7 +28,7 @@ def signs_in_by_button() -> bool:
 
 def token_field(elem_id: str, why: str) -> gr.Textbox:
     """A field for a token, which is only ever an input of an event; hidden where a button does its work."""
-    stored = " Empty: this machine's HF_TOKEN." if os.environ.get("HF_TOKEN") and get_space() is None else ""
+    stored = " Empty: this machine's HF_TOKEN." if _stored_token() else ""
     return gr.Textbox(
         "",
         label="Hub token",
@@ -48,12 +48,16 @@ def token_of(typed: str, oauth: gr.OAuthToken | None, request: gr.Request) -> st
     return (oauth.token if oauth else "") or typed.strip() or _machine_token(request)
 
 
+def _stored_token() -> str | None:
+    """HF_TOKEN, where its owner has said so: behind a proxy everybody may seem to sit here."""
+    allowed = get_space() is None and os.environ.get("T2L_OWN_TOKEN") == "1"
+    return os.environ.get("HF_TOKEN") or None if allowed else None
+
+
 def _machine_token(request: gr.Request) -> str | None:
     """HF_TOKEN, for whoever sits at this very machine: no other visitor may publish in its owner's name."""
     host = (request.headers.get("host") or "").rpartition("@")[2]
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     client = request.client.host if request.client else ""
     # Behind a tunnel every visitor seems to come from here, but has asked for another name.
-    if get_space() is None and client in _HERE and name.strip("[]") in _HERE:
-        return os.environ.get("HF_TOKEN") or None
-    return None
+    return _stored_token() if client in _HERE and name.strip("[]") in _HERE else None

@@ -87,6 +87,40 @@ def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path
     expect(page.locator("#columns")).not_to_contain_text(PLURAL)
 
 
+def test_a_link_opens_the_same_comparison_for_somebody_else(page, browser, url: str) -> None:
+    asked: list[str] = []
+    generate(page, PLURAL)
+    generate(page, "Give the opposite of the word.", "#add")
+    page.locator("#strength").get_by_role("spinbutton").fill("0.8")
+    short(page)
+    answered = ask(page, "victory & <b>50%</b> #1")
+    page.locator("#share").click()
+    shown = page.locator("#link").locator("input, textarea")
+    expect(shown).to_have_value(re.compile("prompt=victory"), timeout=SLOW)
+    address = shown.input_value()
+    # A change makes it a link to something else.
+    prompt(page).fill("toaster")
+    expect(shown).to_have_value("")
+    friend = browser.new_context().new_page()
+    friend.on("request", lambda request: asked.append(request.url))
+    friend.goto(address)
+    expect(prompt(friend)).to_have_value("victory & <b>50%</b> #1", timeout=SLOW)
+    expect(friend.locator("#columns")).to_contain_text("opposite", timeout=SLOW)
+    expect(friend.locator("#strength").get_by_role("spinbutton")).to_have_value("0.8")
+    short(friend)
+    friend.locator("#ask").click()
+    expect(friend.locator("#note")).to_contain_text("Done", timeout=SLOW)
+    assert titles(friend) == ["Base", PLURAL, "Give the opposite of the word."]
+    assert texts(friend) == answered
+    assert not any("victory" in request for request in asked if "#" not in request)
+    # In the same tab: another link, then one that cannot be.
+    friend.goto(f"{url}/#description=Name+the+language+of+the+sentence.&prompt=Hola")
+    expect(prompt(friend)).to_have_value("Hola", timeout=SLOW)
+    friend.goto(f"{url}/#strength=9")
+    toast(friend, "strength is '9'").wait_for(timeout=SLOW)
+    friend.context.close()
+
+
 def test_strength_0_is_the_base(page) -> None:
     description(page).fill(PLURAL)
     page.locator("#strength").get_by_role("spinbutton").fill("0")

@@ -101,6 +101,10 @@ def test_a_sentence_is_published_listed_opened_and_shared(
 
     with visitor(browser, address) as page:
         id = describe(page, PLURAL)
+        # What it did on a visitor's examples may go on its card.
+        open_tab(page, "Examples")
+        page.locator("#examples-go").click()
+        expect_text(page, "#examples-said", "4 examples answered by each")
         # Nobody asks the Hub before a visitor does.
         assert hub.log == []
         open_tab(page, "Publish")
@@ -131,6 +135,9 @@ def test_a_sentence_is_published_listed_opened_and_shared(
         page.locator("#publish-prompt textarea").fill("toaster")
         page.locator("#publish-prompt").get_by_role("button", name="Answer").click()
         expect(page.locator("#publish-sample input")).to_be_checked(timeout=SLOW)
+        expect_text(page, "#publish-measured", re.compile("[34] of 4 right, strictly; the base 0."))
+        page.locator("#publish-measured input").check()
+        expect_text(page, "#publish-card", "of 4 examples of the publisher's own: base 0")
         leave(page, "#publish-notes", "Words <img src=x> only.")
         expect_text(page, "#publish-card", "Words <img src=x> only.")
         expect_text(page, "#publish-card", "With this adapter:")

@@ -1,0 +1,96 @@
+"""Own examples scored by the base and by adapters, the choice of a wording, and batches: on the real base."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from peft import LoraConfig
+from safetensors.torch import load_file
+
+from t2l.engine import MAX_COLUMNS, Decoding
+from t2l.errors import T2LError
+from t2l.score import Scores, halves
+from t2l.studio import Limits, Studio, Wordings
+from t2l.tasks import Example
+
+PLURAL = "Output the plural of the noun."
+NOUNS = ("toaster", "city", "fox", "apple", "table")
+EXAMPLES = tuple(map(Example, NOUNS, ("toasters", "cities", "foxes", "apples", "tables")))
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    return Studio(shelf=tmp_path_factory.mktemp("shelf"), dtype="float32", limits=Limits(batch=3))
+
+
+def test_scores_are_the_answers_that_each_example_gets_alone(studio: Studio) -> None:
+    made = studio.describe(PLURAL)
+    seen = list(studio.score([made.adapter.id], EXAMPLES))
+    assert [s.done for s in seen] == [0, MAX_COLUMNS, 10] and seen[-1].total == 10
+    for column, adapters in enumerate([[], [made.adapter.weights]]):
+        for example, answer in zip(EXAMPLES, seen[-1].answers[column], strict=True):
+            *_, alone = studio.compare(example.input, adapters, Decoding(seen_tokens(studio)))
+            assert answer == alone[-1]
+    assert sum(seen[-1].right(1)) >= 4 and sum(seen[-1].right(0)) == 0
+    # Nothing is right before it is answered.
+    assert not any(Scores(EXAMPLES, ((None,) * 5,)).right(0, "lenient"))
+
+
+def seen_tokens(studio: Studio) -> int:
+    encode = studio.engine.base.tokenizer
+    return 8 + max(len(encode(e.output, add_special_tokens=False)["input_ids"]) for e in EXAMPLES)
+
+
+def test_the_better_wording_is_chosen_on_one_half_and_told_of_on_the_other(studio: Studio) -> None:
+    bad = "Name the chemical element with this atomic number."
+    *progress, found = studio.better_wording([bad, PLURAL], EXAMPLES, visitor="k" * 20)
+    choosing, reporting = halves(EXAMPLES)
+    assert not {e.input for e in choosing} & {e.input for e in reporting}
+    assert isinstance(found, Wordings) and isinstance(progress[-1], Scores)
+    assert found.best.text == PLURAL == found.made.adapter.condition
+    assert found.first.text == bad and found.first.n == found.best.n == found.base.n == len(reporting)
+    assert found.best.strict > found.first.strict and found.ranked[0].text == PLURAL
+    assert {t.n for t in found.ranked} == {len(choosing)} and len(found.ranked) > 2
+    assert [e.id for e in studio.adapters(visitor="k" * 20)] == [found.made.adapter.id]
+    # Its own adapter is what the same words give on their own.
+    assert studio.make(PLURAL).id == found.made.adapter.id
+
+
+def test_a_batch_is_a_zip_of_peft_folders_with_the_ids_of_each_alone(studio: Studio, tmp_path: Path) -> None:
+    texts = [PLURAL, "  ", "../../etc <b>hostile</b>", PLURAL]
+    *counts, (_, file) = studio.batch(texts, visitor="k" * 20)
+    assert counts == [(1, None), (2, None)] and file is not None
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(tmp_path)
+    told = json.loads((tmp_path / "manifest.json").read_text())["adapters"]
+    assert [row["description"] for row in told] == [PLURAL, "../../etc <b>hostile</b>"]
+    for row in told:
+        assert studio.make(row["description"]).id == row["id"]
+        assert LoraConfig.from_pretrained(tmp_path / row["folder"]).r == 8
+        assert load_file(tmp_path / row["folder"] / "adapter_model.safetensors")
+    assert not studio.adapters(visitor="another-key-of-a-batch")
+    # The next batch takes the place of this one; a zip of the shelf leaves it alone.
+    *_, (_, other) = studio.batch([PLURAL], visitor="k" * 20)
+    studio.zip(studio.describe(PLURAL, visitor="k" * 20).adapter.id, visitor="k" * 20)
+    assert other is not None and other.is_file() and not file.exists()
+
+
+def test_what_cannot_be_scored_is_refused_at_once(studio: Studio) -> None:
+    id = studio.describe(PLURAL).adapter.id
+    for call, said in (
+        (lambda: studio.score([], EXAMPLES), "0 adapters were chosen"),
+        (lambda: studio.score([id] * 9, EXAMPLES), "9 adapters"),
+        (lambda: studio.score(["0" * 16], EXAMPLES), "0000"),
+        (lambda: studio.score([id], []), "no examples"),
+        (lambda: studio.better_wording([PLURAL], EXAMPLES[:3]), "at least 4"),
+        (lambda: studio.better_wording([], EXAMPLES), "0 wordings"),
+        (lambda: studio.better_wording([" "], EXAMPLES), "wording 1 is empty"),
+        (lambda: studio.batch([]), "0 descriptions"),
+        (lambda: studio.batch([f"Task {n}." for n in range(4)]), "4 descriptions were given; give 1 to 3"),
+        (lambda: studio.batch([PLURAL, "x" * 2001]), "description 2 has 2,001 characters"),
+    ):
+        with pytest.raises(T2LError, match=said):
+            call()
