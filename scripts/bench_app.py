@@ -27,6 +27,8 @@ from t2l.studio import Studio
 
 APP = Path(__file__).resolve().parent.parent / "app.py"
 DESCRIPTION = "Continue the story."
+# Seconds; longer than the app waits before it gives free memory back.
+_REST = 30
 PROMPT = "Write a long story about a dragon and a small village by the sea."
 # So weak that the adapted answer runs as long as the base's; it costs what a strong one costs.
 STRENGTH = 0.1
@@ -180,6 +182,8 @@ def main() -> None:
                 while made < count:
                     made += 1
                     visit(url, made)
+                # What is free goes back to the system now and then.
+                time.sleep(_REST)
                 memory[str(count)] = process.memory_info().rss / 1e6
     peft = statistics.median(hf)
     ratios = {

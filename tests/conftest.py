@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+# Before huggingface_hub is imported, which reads it once: nothing here may reach for a hub; what is not
+# embedded must fail at once.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import torch
@@ -16,8 +19,6 @@ from t2l.base import BaseModel
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> None:
-    # Nothing here may reach for a hub; what is not embedded must fail at once.
-    os.environ["HF_HUB_OFFLINE"] = "1"
     torch.set_num_threads(2)
     from transformers.utils import logging
 

@@ -96,7 +96,10 @@ def test_a_shelf_from_two_sentences_to_an_empty_one(page, browser, url: str, zip
         archive.extractall(zips)
 
     page.get_by_role("button", name="Blend two adapters").click()
-    page.get_by_label("Share of the second").first.fill("0.25")
+    share = page.get_by_label("Share of the second").first
+    share.fill("0.25")
+    share.press("Tab")
+    expect(share).to_have_value("0.25")
     page.locator("#shelf-blend-open input").check()
     page.locator("#shelf-blend-make").click()
     expect_tab(page, "Compare")
