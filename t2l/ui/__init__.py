@@ -20,7 +20,7 @@ LAUNCH: dict[str, Any] = {
     "run_history": False,
     "ssr_mode": False,
     "enable_monitoring": False,
-    # Each takes a megabyte: of more visitors than these the one who was away longest finds the page as at first.
+    # Each takes a megabyte; of more visits the one without news for longest finds the page as at first.
     "state_session_capacity": 128,
     # A zip of an adapter, such as rank 16 on all modules of the embedded base.
     "max_file_size": "32mb",
