@@ -54,10 +54,18 @@ def generate(page, task: str, button: str = "#generate") -> None:
     expect(page.locator("#columns")).to_contain_text(task, timeout=SLOW)
 
 
+def put(page, box, number: str) -> None:
+    """Types a number as a person does, who leaves the box and takes a moment to the next click."""
+    box.fill(number)
+    box.press("Tab")
+    expect(box).to_have_value(number)
+    page.wait_for_timeout(300)
+
+
 def short(page, tokens: int = 16) -> None:
     """Answers of a few tokens, where a test is not about them."""
     page.locator("#decoding").get_by_role("button").first.click()
-    page.get_by_label("Max new tokens").fill(str(tokens))
+    put(page, page.get_by_label("Max new tokens"), str(tokens))
 
 
 def toast(page, told: str):
@@ -91,7 +99,7 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(page, browser, url: 
     asked: list[str] = []
     generate(page, PLURAL)
     generate(page, "Give the opposite of the word.", "#add")
-    page.locator("#strength").get_by_role("spinbutton").fill("0.8")
+    put(page, page.locator("#strength").get_by_role("spinbutton"), "0.8")
     short(page)
     answered = ask(page, "victory & <b>50%</b> #1")
     page.locator("#share").click()
@@ -123,7 +131,7 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(page, browser, url: 
 
 def test_strength_0_is_the_base(page) -> None:
     description(page).fill(PLURAL)
-    page.locator("#strength").get_by_role("spinbutton").fill("0")
+    put(page, page.locator("#strength").get_by_role("spinbutton"), "0")
     short(page)
     base, adapted = ask(page, "toaster")
     assert base == adapted
@@ -176,10 +184,10 @@ def test_what_cannot_work_gets_one_clear_message(page) -> None:
         toast(page, told).wait_for(timeout=SLOW)
     prompt(page).fill("toaster")
     page.locator("#decoding").get_by_role("button").first.click()
-    page.get_by_label("Top-p").fill("7")
+    put(page, page.get_by_label("Top-p"), "7")
     page.locator("#ask").click()
     toast(page, "top_p must be a number").wait_for(timeout=SLOW)
-    page.get_by_label("Top-p").fill("")
+    put(page, page.get_by_label("Top-p"), "")
     page.locator("#ask").click()
     toast(page, "Top-p is empty").wait_for(timeout=SLOW)
 

@@ -100,6 +100,8 @@ def test_a_shelf_from_two_sentences_to_an_empty_one(page, browser, url: str, zip
     share.fill("0.25")
     share.press("Tab")
     expect(share).to_have_value("0.25")
+    # A person takes a moment to the next click.
+    page.wait_for_timeout(300)
     page.locator("#shelf-blend-open input").check()
     page.locator("#shelf-blend-make").click()
     expect_tab(page, "Compare")
