@@ -97,11 +97,12 @@ def test_a_shelf_from_two_sentences_to_an_empty_one(page, browser, url: str, zip
 
     page.get_by_role("button", name="Blend two adapters").click()
     share = page.get_by_label("Share of the second").first
+    # The box has just been opened; its first value may come late.
+    page.wait_for_timeout(1000)
     share.fill("0.25")
     share.press("Tab")
+    page.wait_for_timeout(400)
     expect(share).to_have_value("0.25")
-    # A person takes a moment to the next click.
-    page.wait_for_timeout(300)
     page.locator("#shelf-blend-open input").check()
     page.locator("#shelf-blend-make").click()
     expect_tab(page, "Compare")
