@@ -41,6 +41,11 @@ class Page:
         return {"api_visibility": "private", "concurrency_limit": self.studio.limits.at_once}
 
 
+def spoken(text: str) -> str:
+    """A line of HTML that screen readers read out when it changes."""
+    return f'<p role="status">{text}</p>'
+
+
 def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
     """The one place where a T2LError becomes a message on the page; it quotes users, so it is escaped."""
 

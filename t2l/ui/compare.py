@@ -17,7 +17,7 @@ import gradio as gr
 from t2l.studio import Decoding, Entry, Hint, Likeness, Made, Studio, T2LError
 from t2l.ui import about, link
 from t2l.ui.answers import Column, render_answers, render_empty
-from t2l.ui.common import Page, friendly
+from t2l.ui.common import Page, friendly, spoken
 from t2l.ui.visit import own, token_of
 
 # By kind: what the chip says, the description, an input for it. The default checkpoint answers all rightly.
@@ -125,7 +125,7 @@ def build(page: Page) -> None:
             with gr.Row():
                 generate = gr.Button("Generate adapter", variant="primary", elem_id="generate", min_width=140)
                 add = gr.Button("Add beside", elem_id="add", min_width=120)
-            status = gr.HTML(_said("No adapter yet."), elem_id="status")
+            status = gr.HTML(spoken("No adapter yet."), elem_id="status")
         with gr.Column(elem_classes="ask"):
             prompt = gr.Textbox(
                 label="Prompt",
@@ -151,7 +151,7 @@ def build(page: Page) -> None:
                 control = gr.Checkbox(label="Control: adapter of an unrelated description", elem_id="control")
                 keep = gr.Checkbox(label="Keep the conversation", elem_id="keep")
                 fresh = gr.Button("New conversation", size="sm", elem_id="fresh")
-            note = gr.HTML(_said("Nothing asked yet."), elem_id="note")
+            note = gr.HTML(spoken("Nothing asked yet."), elem_id="note")
             answers = gr.HTML(render_empty(), elem_id="answers")
             with gr.Accordion("Decoding", open=False, elem_id="decoding"):
                 settings = _settings(most.new_tokens)
@@ -258,14 +258,14 @@ def build(page: Page) -> None:
 
         start = drawn = time.monotonic()
         texts = [""] * len(heads)
-        yield picture(texts, True), _said("Answering…"), gr.skip()
+        yield picture(texts, True), spoken("Answering…"), gr.skip()
         for texts in growing:
             if time.monotonic() - drawn >= _PICTURE:
                 yield picture(texts, True), gr.skip(), gr.skip()
                 drawn = time.monotonic()
         turns = [[*before, question, text] for before, text in zip(earlier, texts, strict=True)]
         kept = {"ids": ids, "turns": turns} if go_on else {}
-        yield picture(texts, False), _said(f"Done in {time.monotonic() - start:.1f} s."), kept
+        yield picture(texts, False), spoken(f"Done in {time.monotonic() - start:.1f} s."), kept
 
     def refresh(key: str, chosen: list[str]) -> tuple[Any, Any, Any]:
         """The shelf or the choice has changed, in this tab or in another one, or the page was opened."""
@@ -297,7 +297,7 @@ def build(page: Page) -> None:
         return ids or gr.skip(), count + 1, found.prompt, found.strength
 
     def awake() -> tuple[str, gr.Timer]:
-        line = "" if studio.ready else _said("The model is loading; you can write meanwhile.")
+        line = "" if studio.ready else spoken("The model is loading; you can write meanwhile.")
         return line, gr.Timer(active=not studio.ready)
 
     options = {**page.private, "show_progress": "hidden"}
@@ -325,7 +325,7 @@ def build(page: Page) -> None:
     stop.click(None, cancels=[asked, answered], **silent)
     stop.click(None, None, [note], js=_STOPPED, **silent)
     fresh.click(
-        lambda: ({}, render_empty(), _said("A new conversation.")), None, [talk, answers, note], **quick
+        lambda: ({}, render_empty(), spoken("A new conversation.")), None, [talk, answers, note], **quick
     )
     # The address is the one that the visitor sees, whatever stands before this server.
     share.click(friendly(to_share), [page.visitor, page.chosen, prompt, strength], [part], **options).success(
@@ -489,10 +489,6 @@ def render_hints(likeness: Likeness, hints: Sequence[Hint]) -> str:
 
 def _counter(typed: int | str, most: int) -> str:
     return f"<p>{typed} / {most:,}</p>"
-
-
-def _said(text: str) -> str:
-    return f'<p role="status">{text}</p>'
 
 
 def _given(

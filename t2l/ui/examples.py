@@ -23,7 +23,7 @@ from t2l.studio import (
     read_examples,
     table,
 )
-from t2l.ui.common import Page, friendly
+from t2l.ui.common import Page, friendly, spoken
 from t2l.ui.visit import own
 
 CSS = """
@@ -86,7 +86,7 @@ def build(page: Page) -> None:
                 go = gr.Button("Answer all", variant="primary", elem_id="examples-go", min_width=140)
                 stop = gr.Button("Stop", elem_id="examples-stop", min_width=100)
         with gr.Column(min_width=320):
-            said = gr.HTML(_said("Nothing answered yet."), elem_id="examples-said")
+            said = gr.HTML(spoken("Nothing answered yet."), elem_id="examples-said")
             result = gr.HTML("", elem_id="examples-result", elem_classes="t2l-line")
             download = gr.DownloadButton(
                 "Download all answers as CSV", interactive=False, size="sm", elem_id="examples-download"
@@ -128,7 +128,7 @@ def build(page: Page) -> None:
 
     def read(file: str) -> tuple[list[list[str]], str]:
         examples = read_examples(Path(file).read_bytes())
-        return [[e.input, e.output] for e in examples], _said(f"{len(examples)} examples read.")
+        return [[e.input, e.output] for e in examples], spoken(f"{len(examples)} examples read.")
 
     def answer(key: Any, ids: list[str], cells: Any, measured: dict[str, Any]) -> Iterator[tuple]:
         examples = _examples(cells)
@@ -143,7 +143,7 @@ def build(page: Page) -> None:
             measured = {**measured, id: Measured(len(examples), base, sum(scores.right(column)))}
         answers = studio.file("answers.csv", render_table(scores, heads), visitor=own(key))
         file = gr.DownloadButton(value=str(answers), interactive=True)
-        line = _said(f"{len(examples)} examples answered by each.")
+        line = spoken(f"{len(examples)} examples answered by each.")
         yield line, render_scores(scores, heads), file, measured
 
     def find(key: Any, text: str, cells: Any, count: int, measured: dict[str, Any]) -> Iterator[tuple]:
@@ -161,7 +161,7 @@ def build(page: Page) -> None:
             if file is None:
                 yield _progress(done, len(wanted)), gr.DownloadButton(interactive=False)
             else:
-                yield _said(f"{done} adapters made."), gr.DownloadButton(value=str(file), interactive=True)
+                yield spoken(f"{done} adapters made."), gr.DownloadButton(value=str(file), interactive=True)
 
     def read_lines(file: str) -> str:
         if os.path.getsize(file) > studio.limits.batch * 4 * studio.limits.description:
@@ -193,7 +193,7 @@ def build(page: Page) -> None:
         **long,
     )
     stop.click(None, cancels=[asked], **silent)
-    stop.click(None, None, [said], js=f"() => '{_said('Stopped.')}'", **silent)
+    stop.click(None, None, [said], js=f"() => '{spoken('Stopped.')}'", **silent)
     searched = choose.click(
         friendly(find),
         [page.visitor, wordings, pairs, page.shelf_changed, page.measured],
@@ -201,7 +201,7 @@ def build(page: Page) -> None:
         **long,
     )
     halt.click(None, cancels=[searched], **silent)
-    halt.click(None, None, [chosen_said], js=f"() => '{_said('Stopped.')}'", **silent)
+    halt.click(None, None, [chosen_said], js=f"() => '{spoken('Stopped.')}'", **silent)
     lines.upload(friendly(read_lines), [lines], [many], **quiet)
     make.click(friendly(several), [page.visitor, many], [made_said, zipped], **long)
 
@@ -269,7 +269,7 @@ def render_wordings(found: Wordings) -> str:
     )
     tried = "".join(f"<li>{_tried(row)}</li>" for row in found.ranked)
     return (
-        f"{_said(f'Chosen, and on your shelf: {escape(found.best.text)}')}"
+        f"{spoken(f'Chosen, and on your shelf: {escape(found.best.text)}')}"
         f"<p>On {found.best.n} examples that did not choose:</p>"
         f"<table><tr><th></th><th>strict</th><th>lenient</th></tr>{honest}</table>"
         f"<p>On the {found.ranked[0].n} that chose, strict:</p><ol>{tried}</ol>"
@@ -289,7 +289,3 @@ def _progress(done: int, total: int) -> str:
         f'<p role="status">{done:,} of {total:,}</p>'
         f'<progress value="{done}" max="{max(total, 1)}" aria-label="Answers so far"></progress>'
     )
-
-
-def _said(text: str) -> str:
-    return f'<p role="status">{text}</p>'
