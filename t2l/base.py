@@ -3,6 +3,7 @@ Knows transformers and the embedded GGUF; not adapters' contents, not generation
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import statistics
@@ -145,15 +146,36 @@ class BaseModel:
             )
         return ids
 
-    def answer_ids(self, question: str, answer: str) -> list[int]:
+    @functools.cached_property
+    def reads_system(self) -> bool:
+        """Whether the chat template takes a system message (Gemma 2's refuses one)."""
+        chat = [{"role": "system", "content": "<said>"}, {"role": "user", "content": "u"}]
+        try:
+            return "<said>" in self.tokenizer.apply_chat_template(chat, tokenize=False)
+        # A template refuses by an error of jinja's.
+        except Exception:
+            return False
+
+    def told(self, chat: Sequence[dict[str, str]], description: str) -> list[dict[str, str]]:
+        """A chat that says its task: the description as system message, "" for none.
+
+        Where the template takes no system message, it stands before the first message's text.
+        """
+        if not description:
+            return list(chat)
+        if self.reads_system:
+            return [{"role": "system", "content": description}, *chat]
+        first = {**chat[0], "content": f"{description}\n\n{chat[0]['content']}"}
+        return [first, *chat[1:]]
+
+    def answer_ids(self, chat: Sequence[dict[str, str]], answer: str) -> list[int]:
         """Tokens of an answer up to and including the token that ends it, as the template writes them.
 
         Raises T2LError where the template changes the question once it has been answered.
         """
-        chat = [{"role": "user", "content": question}]
-        prompt = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        chat.append({"role": "assistant", "content": answer})
-        whole = self.tokenizer.apply_chat_template(chat, tokenize=False)
+        prompt = self.tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True)
+        answered = [*chat, {"role": "assistant", "content": answer}]
+        whole = self.tokenizer.apply_chat_template(answered, tokenize=False)
         if not whole.startswith(prompt):
             raise T2LError(f"The chat template of {self.id} rewrites the question; it cannot be trained on.")
         # Tokenised by itself: at generation the prompt's tokens are fixed before the answer begins.

@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--stop", action="append", default=[], help="ends an answer; may be repeated")
     compare.add_argument("--seed", type=int, default=0)
     compare.add_argument("--strength", type=float, default=1.0, help="of the adapter; 0 is the base")
+    compare.add_argument(
+        "--say-task", action="store_true", help="the prompts say the task too, to base and adapter alike"
+    )
     compare.set_defaults(run=_compare)
 
     train = commands.add_parser("train", help="train a hypernetwork, or LoRAs").add_subparsers(
@@ -109,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(dnd, DnDRun, FitConfig)
     dnd.set_defaults(run=_train_dnd)
     _add_settings(sft, SFTRun, SFTConfig, FitConfig)
-    _add_settings(library, LibraryRun, SFTConfig, FitConfig, without=_NO_CONDITION | {"family_power"})
+    _add_settings(
+        library, LibraryRun, SFTConfig, FitConfig, without=_NO_CONDITION | {"family_power", "described"}
+    )
     _add_settings(multitask, MultitaskRun, SFTConfig, FitConfig, without=_NO_CONDITION)
     library.set_defaults(run=_train_library)
     multitask.set_defaults(run=_train_multitask)
@@ -360,6 +365,7 @@ _TRAIN_HELP = {
     "l2": "weight of the generated numbers' mean squares",
     "label_smoothing": "of the cross-entropy",
     "condition_noise": "mixes a task's descriptions and adds noise of this size",
+    "described": "fraction of the rows whose prompts say the task too",
     "family_power": "a task is drawn with its family's size to the power of minus this",
     "neftune": "noise on the base's input embeddings, this over sqrt(tokens x size) (arXiv 2310.05914)",
     "lora_dropout": "of what the adapters read",
@@ -577,7 +583,13 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
     print(f"Adapter {made.adapter.id}: {made.adapter.condition}")
     results = []
     for prompt in args.prompts:
-        *_, (base, adapted) = studio.compare(prompt, [made.adapter.weights], decoding, [args.strength])
+        *_, (base, adapted) = studio.compare(
+            prompt,
+            [made.adapter.weights],
+            decoding,
+            [args.strength],
+            told=[made.adapter.condition] * 2 if args.say_task else (),
+        )
         results.append({"prompt": prompt, "base": base, "adapted": adapted})
         print(f"\nPrompt:  {prompt}\nBase:    {base}\nAdapted: {adapted}", flush=True)
     return {"id": made.adapter.id, "results": results}

@@ -229,7 +229,8 @@ class About:
 class Checkpoint:
     """A generator that this page offers. tasks: how many it was trained on, where it tells.
 
-    variant: of a network that reads descriptions; "dnd" of one that reads "prompts".
+    variant: of a network that reads descriptions; "dnd" of one that reads "prompts". said_task: whether
+    prompts of its training said the task too.
     """
 
     name: str
@@ -239,6 +240,7 @@ class Checkpoint:
     modules: tuple[str, ...]
     tasks: int | None
     reads: str = "text"
+    said_task: bool = False
 
 
 class Studio:
@@ -336,6 +338,12 @@ class Studio:
         """What the checkpoints at hand make adapters from: "text", "prompts"; loads none."""
         found = (_read_checkpoint(self.checkpoint), *self.checkpoints())
         return frozenset(c.reads for c in found if c) or frozenset({"text"})
+
+    @property
+    def says_task(self) -> bool:
+        """Whether the default checkpoint learned from prompts that say the task too; loads none."""
+        found = _read_checkpoint(self.checkpoint)
+        return found is not None and found.said_task
 
     @property
     def engine(self) -> Engine:
@@ -563,11 +571,13 @@ class Studio:
         decoding: Decoding | None = None,
         strengths: Sequence[float] | None = None,
         history: Sequence[Chat] = (),
+        told: Sequence[str] = (),
     ) -> Iterator[list[str]]:
         """Yields [base, adapter 1, ...] as growing texts, all from one batched pass over the same prompt.
 
         adapters: at most seven, for the loaded base. strengths: one number for each, 1 where nothing is said;
         0 gives the base's own answer. history: the conversation so far of every column, the base's first.
+        told: for every column, the base's first, a description of the task that its prompt says as well.
         """
         check_text(prompt, "prompt", self.limits.prompt)
         decoding = decoding or Decoding()
@@ -580,8 +590,12 @@ class Studio:
             columns = columns.scale([0.0, *strengths])
         if history and len(history) != len(adapters) + 1:
             raise T2LError(f"{len(history)} conversations were given for {len(adapters) + 1} columns.")
+        if told and len(told) != len(adapters) + 1:
+            raise T2LError(f"{len(told)} descriptions were given for {len(adapters) + 1} columns.")
         message = {"role": "user", "content": prompt}
-        chats = [[*earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
+        chats: list[Chat] = [[*earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
+        if any(told):
+            chats = [self.engine.base.told(*pair) for pair in zip(chats, told, strict=True)]
         return _arrived(self._answers(chats, columns, decoding))
 
     def _stream(
@@ -934,6 +948,7 @@ def _read_checkpoint(name: str) -> Checkpoint | None:
             tuple(spec.targets),
             len(tasks) if tasks else None,
             "prompts" if dnd else "text",
+            bool(config.get("training", {}).get("sft", {}).get("described")),
         )
     return None
 

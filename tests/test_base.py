@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,15 +82,33 @@ def test_the_prompt_is_the_stock_template_to_the_letter(base: BaseModel) -> None
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         "<|im_start|>user\n Café 🤖\nتوت <|im_end|>\n<|im_start|>assistant\n"
     )
-    own = base.prompt_ids([{"role": "system", "content": "S"}, {"role": "user", "content": "U"}])
+    own = base.prompt_ids(base.told([{"role": "user", "content": "U"}], "S"))
     assert base.tokenizer.decode(own) == (
         "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n"
     )
 
 
+def test_where_a_template_takes_no_system_message_the_task_stands_before_the_first_text(
+    base: BaseModel,
+) -> None:
+    tokenizer = copy.copy(base.tokenizer)
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+    )
+    other = replace(base, tokenizer=tokenizer)
+    chat = [
+        {"role": role, "content": text} for role, text in (("user", "U"), ("assistant", "A"), ("user", "V"))
+    ]
+    assert base.reads_system and not other.reads_system
+    assert [m["content"] for m in other.told(chat, "Say it.")] == ["Say it.\n\nU", "A", "V"]
+    assert base.told(chat, "Say it.") == [{"role": "system", "content": "Say it."}, *chat]
+    assert other.told(chat, "") == base.told(chat, "") == chat
+
+
 @pytest.mark.parametrize("answer", ["toasters", "", "two\nlines ", "🤖"])
 def test_an_answer_ends_with_the_token_that_ends_it(base: BaseModel, answer: str) -> None:
-    ids = base.answer_ids("toaster", answer)
+    ids = base.answer_ids([{"role": "user", "content": "toaster"}], answer)
     assert base.tokenizer.decode(ids) == f"{answer}<|im_end|>"
     assert [token in base.eos_ids for token in ids] == [False] * (len(ids) - 1) + [True]
 

@@ -322,6 +322,7 @@ BASE_SHAPES = Shapes()
 
 def test_the_base_is_read_as_any_other(place) -> None:
     base = BaseModel.load(str(place / "base"), dtype="float32", device="cpu")
-    prompt = base.prompt_ids([{"role": "user", "content": "ab"}])
+    chat = [{"role": "user", "content": "ab"}]
+    prompt = base.prompt_ids(chat)
     assert base.tokenizer.decode(prompt).replace(" ", "") == "<user>ab<end><assistant>"
-    assert base.tokenizer.decode(base.answer_ids("ab", "ba")).replace(" ", "") == "ba<end>"
+    assert base.tokenizer.decode(base.answer_ids(chat, "ba")).replace(" ", "") == "ba<end>"

@@ -298,6 +298,17 @@ def test_a_conversation_goes_on_in_every_column(studio: Studio) -> None:
         studio.compare("child", [weights], history=history[:1])
 
 
+def test_every_column_may_be_told_its_task(studio: Studio) -> None:
+    weights = studio.describe(PLURAL).adapter.weights
+    *_, told = studio.compare("child", [weights], Decoding(6), told=["", PLURAL])
+    chat = [{"role": "system", "content": PLURAL}, {"role": "user", "content": "child"}]
+    zeros = studio.generator.spec.zeros()
+    *_, expected = studio.engine.stream([chat[1:], chat], stack([zeros, weights]), Decoding(6))
+    assert told == expected
+    with pytest.raises(T2LError, match="1 descriptions were given for 2 columns"):
+        studio.compare("child", [weights], told=[PLURAL])
+
+
 def test_limits_come_from_the_environment_and_hold(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T2L_LIMIT_NEW_TOKENS", "9")
     monkeypatch.setenv("T2L_LIMIT_DESCRIPTION", "10")

@@ -241,6 +241,24 @@ def test_a_step_follows_from_its_number_alone(base, tasks) -> None:
         assert not torch.equal(first.condition, next_.condition)
 
 
+def test_some_rows_say_the_task_in_the_words_that_their_adapter_is_made_from(base, tasks) -> None:
+    plain, some, every = (data(base, tasks, described=share) for share in (0.0, 0.5, 1.0))
+    said = {0.0: 0, 0.5: 0, 1.0: 0}
+    for number in range(8):
+        for made in (plain, some, every):
+            rows, conditions = made.rows(number)
+            for row, condition in zip(rows, conditions, strict=True):
+                found = [(c == condition).all(-1).nonzero() for c in made.conditions]
+                task = next(i for i, at in enumerate(found) if len(at))
+                description = tasks[task].descriptions[int(found[task])]
+                texts = [base.tokenizer.decode(prompt) for prompt, _ in row]
+                assert len({f"system\n{description}<" in text for text in texts}) == 1
+                said[made.config.described] += f"system\n{description}<" in texts[0]
+    assert said[0.0] == 0 and said[1.0] == 32 and 8 <= said[0.5] <= 24
+    with pytest.raises(T2LError, match="described must be a number from 0 to 1"):
+        SFTConfig(described=1.5)
+
+
 def test_noise_blurs_the_condition_and_keeps_its_length(base, tasks) -> None:
     plain, blurred = data(base, tasks).step(5), data(base, tasks, condition_noise=0.3).step(5)
     assert torch.equal(plain.rows.ids, blurred.rows.ids)

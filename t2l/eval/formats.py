@@ -80,6 +80,8 @@ DESCRIBED_SHOTS: dict[str, DescribedShotsFormat] = {
 }
 DESCRIBED_SHOTS_FORMAT = "system, turns"
 
+# How training says the task (`BaseModel.told`), and so what adapters are asked with beside a description.
+TRAINED_FORMAT = "system"
 # Chosen on train-split tasks by scripts/choose_formats.py, see docs/evaluation.md.
 DESCRIPTION_FORMAT = "labelled, alone"
 SHOTS_FORMAT = "turns, system"

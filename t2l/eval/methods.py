@@ -27,6 +27,7 @@ from t2l.eval.formats import (
     DESCRIPTION_FORMAT,
     SHOTS,
     SHOTS_FORMAT,
+    TRAINED_FORMAT,
 )
 from t2l.generator import Condition, Generator
 from t2l.likeness import TaskIndex
@@ -158,6 +159,10 @@ def _described(ask: Ask, text: str) -> Chat:
     return DESCRIPTION[DESCRIPTION_FORMAT](ask.task.descriptions[ask.number or 0], text)
 
 
+def _told(ask: Ask, text: str) -> Chat:
+    return DESCRIPTION[TRAINED_FORMAT](ask.task.descriptions[ask.number or 0], text)
+
+
 def _in_context(ask: Ask, text: str) -> Chat:
     return SHOTS[SHOTS_FORMAT](ask.examples, text)
 
@@ -261,8 +266,9 @@ class Method:
         return self.whose is _own or (self.adapter is _shown and self.examples == N_PROMPTS)
 
 
-def _t2l(label: str, descriptions: tuple[int, ...], whose: Whose = _own) -> Method:
-    return Method(label, _input_alone, descriptions, _generated, whose, "generator")
+def _t2l(label: str, descriptions: tuple[int, ...], whose: Whose = _own, told: bool = False) -> Method:
+    prompt, form = (_told, TRAINED_FORMAT) if told else (_input_alone, None)
+    return Method(label, prompt, descriptions, _generated, whose, "generator", form)
 
 
 def _dnd(n: int) -> Method:
@@ -296,6 +302,14 @@ METHODS = {
     ),
     "mean": Method("mean of a library of LoRAs", adapter=lambda s, _: s.mean, needs="library"),
     "multitask": Method("one multi-task LoRA", adapter=_multitask, needs="multitask"),
+    "multitask_told": Method(
+        "one multi-task LoRA, description in the prompt too",
+        _told,
+        THREE,
+        _multitask,
+        needs="multitask",
+        format=TRAINED_FORMAT,
+    ),
     "nearest": Method(
         "LoRA of the library's task with the nearest description",
         _input_alone,
@@ -314,6 +328,20 @@ METHODS = {
     # For tasks that were trained on: descriptions that were trained on as well, and two that were not.
     "t2l_seen": _t2l("Text-to-LoRA, trained task, trained descriptions", (0, 3)),
     "t2l_unseen": _t2l("Text-to-LoRA, trained task, new descriptions", (6, 7)),
+    # The protocol of the paper, whose prompts hold the definition of the task.
+    "t2l_told": _t2l("**Text-to-LoRA**, description in the prompt too", THREE, told=True),
+    "t2l_told_seen": _t2l(
+        "Text-to-LoRA, trained task, trained descriptions, in the prompt too", (0, 3), told=True
+    ),
+    "t2l_told_unseen": _t2l(
+        "Text-to-LoRA, trained task, new descriptions, in the prompt too", (6, 7), told=True
+    ),
+    "t2l_told_other": _t2l(
+        "control: the description in the prompt, adapter of another task's description",
+        THREE,
+        _other,
+        told=True,
+    ),
     "t2l_styles": _t2l("Text-to-LoRA, all eight descriptions", tuple(range(8))),
     "t2l_other": _t2l("control: adapter of another task's description", THREE, _other),
     "t2l_junk": _t2l("control: adapter of a text that is no task", tuple(range(len(JUNK))), _junk),

@@ -27,6 +27,7 @@ from t2l.peft_folder import CONFIG, WEIGHTS, peft_config, read_spec, reading
 from t2l.tasks import Task, pick, training_tasks
 from t2l.train.loop import STATE, FitConfig, best_kept, defaults, fit, refuse_changes, replace_file
 from t2l.train.sft import (
+    VALIDATED,
     SFTConfig,
     SFTData,
     Step,
@@ -77,11 +78,14 @@ class LibraryRun(LoRARun):
     """What `train_library` trains.
 
     snapshots: how many states of each adapter are kept besides the best one: the last ones, `snapshot_every`
-    steps apart. Raises T2LError for values that cannot work.
+    steps apart. shared_a: folder of an adapter, such as a multi-task LoRA, that every one begins at and whose A
+    it keeps: B alone is trained, so that the mean of adapters is the mean of what they do.
+    Raises T2LError for values that cannot work.
     """
 
     snapshots: int = 0
     snapshot_every: int = 1
+    shared_a: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (("snapshots", 0), ("snapshot_every", 1)):
@@ -94,12 +98,16 @@ class Adapters(nn.Module):
     """n adapters, each a FreeLoRA of its own: one that a step leaves out has no gradient there.
 
     So AdamW neither decays nor moves it, and its count of steps stands still. All begin at the same A, which
-    is what one trained alone begins at. `best` holds the best state of each, which no gradient reaches.
+    is what one trained alone begins at, or at `start`, whose A they keep. `best` holds the best state of
+    each, which no gradient reaches.
     """
 
-    def __init__(self, spec: LoRASpec, n: int, seed: int = 0) -> None:
+    def __init__(self, spec: LoRASpec, n: int, seed: int = 0, start: LoRAWeights | None = None) -> None:
         super().__init__()
         self.each = nn.ModuleList(FreeLoRA(spec, 1, seed) for _ in range(n))
+        if start is not None:
+            for adapter in self.each:
+                _begin_at(adapter, start)
         self.best = nn.ModuleList(FreeLoRA(spec, 1, seed).requires_grad_(False) for _ in range(n))
 
     def forward(self, condition: Tensor) -> LoRAWeights:
@@ -133,6 +141,9 @@ def train_library(run: LibraryRun, sft: SFTConfig, fitting: FitConfig, out: str 
     folder, world, process = Path(out), accelerator.num_processes, accelerator.process_index
     facts = {"method": "library", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
     facts |= {"processes": world, "names": [task.name for task in tasks]}
+    start = Adapter.load(run.shared_a).weights if run.shared_a else None
+    if start is not None:
+        spec.require(start.spec)
     _claim(folder, facts, accelerator)
     data = SFTData(base, tasks, [torch.zeros(1)] * len(tasks), replace(sft, tasks_per_step=1))
     places = _folders(tasks)
@@ -140,7 +151,8 @@ def train_library(run: LibraryRun, sft: SFTConfig, fitting: FitConfig, out: str 
         numbers = range(first, min(first + sft.tasks_per_step, len(tasks)))[process::world]
         group = {number: places[number] for number in numbers}
         if not all(_done_file(folder, place).is_file() for place in group.values()):
-            _train_group(folder, group, data, spec, run, fitting, facts, accelerator)
+            network = Adapters(spec, len(group), fitting.seed, start)
+            _train_group(folder, group, data, network, run, fitting, facts, accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         rows = [json.loads(_done_file(folder, place).read_text(encoding="utf-8")) for place in places]
@@ -154,7 +166,7 @@ def _train_group(
     out: Path,
     group: Mapping[int, str],
     data: SFTData,
-    spec: LoRASpec,
+    network: Adapters,
     run: LibraryRun,
     fitting: FitConfig,
     facts: dict[str, Any],
@@ -163,8 +175,7 @@ def _train_group(
     """Trains the tasks of one group (number -> folder) together and writes their folders."""
     numbers, places, base, sft = list(group), list(group.values()), data.base, data.config
     tasks = [data.tasks[number] for number in numbers]
-    training = out / TRAINING / places[0]
-    network, held = Adapters(spec, len(tasks), fitting.seed), ExitStack()
+    training, held = out / TRAINING / places[0], ExitStack()
     # None: nothing is validated, or not yet.
     memory: dict[str, Any] = {
         "best": [None] * len(tasks),
@@ -247,12 +258,22 @@ def _train_group(
             "validation_loss": memory["best"][n],
             "best_step": memory["best_step"][n] if validated else done,
             "steps": memory["steps"][n] or done,
-            "spec": spec.to_json(),
+            "spec": network.each[n].spec.to_json(),
             "snapshots": [f"{SNAPSHOTS}/{place}/{name}" for name in kept],
         }
         _write(_done_file(out, place), row)
     # Its adapters are written; what is left tells how they were made.
     (training / STATE).unlink(missing_ok=True)
+
+
+@torch.no_grad()
+def _begin_at(adapter: nn.Module, start: LoRAWeights) -> None:
+    """Puts an adapter's only LoRA at `start` and lets its A rest there."""
+    assert isinstance(adapter, FreeLoRA)
+    for place, name in enumerate(adapter.spec.targets):
+        adapter.A[place].copy_(start.A[name].unsqueeze(0))
+        adapter.B[place].copy_(start.B[name].unsqueeze(0))
+    adapter.A.requires_grad_(False)
 
 
 def _known() -> dict[str, Any]:
@@ -271,9 +292,16 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
     share = (accelerator.process_index, accelerator.num_processes)
     only = torch.zeros(1, dtype=torch.long)
     data = SFTData(base, tasks, [only] * len(tasks), sft, seed=fitting.seed, share=share)
+
+    def said(task: Task) -> str:
+        return task.descriptions[0] if sft.described else ""
+
+    some = tasks[:: -(-len(tasks) // VALIDATED)]
     groups = {
-        "seen": [(only[0], kept) for task in tasks if (kept := kept_out(base, task))],
-        "unseen_tasks": [(only[0], [tokenise(base, e) for e in task.train[:16]]) for task in held_out],
+        "seen": [(only[0], kept) for task in some if (kept := kept_out(base, task, said(task)))],
+        "unseen_tasks": [
+            (only[0], [tokenise(base, e, said(task)) for e in task.train[:16]]) for task in held_out
+        ],
     }
     groups = {name: entries for name, entries in groups.items() if entries}
     if sft.patience and not groups:

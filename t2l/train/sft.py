@@ -30,7 +30,7 @@ from t2l.train.contrast import load_encoder_adapter
 from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 
 IGNORED = -100
-_VALIDATED = 64
+VALIDATED = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class SFTConfig:
         unless a single example is longer. max_tokens: longer examples are refused before training starts.
     l2: coefficient of the mean squares of the generated A and B, summed over modules (reference 1e-3).
     condition_noise: against learning descriptions by heart, see `blur`; 0 takes one description as it is.
+    described: fraction of the rows whose prompts say the task too, in the words of the description that
+        was drawn; 1 is the reference's protocol, whose prompts hold the task's definition.
     family_power: a task is drawn with its family's size to the power of minus this: 0 draws every task alike,
         1 every family.
     neftune: uniform noise on the base's input embeddings, at most neftune/sqrt(t·d) for t tokens of d
@@ -58,6 +60,7 @@ class SFTConfig:
     l2: float = 1e-3
     label_smoothing: float = 0.0
     condition_noise: float = 0.0
+    described: float = 0.0
     family_power: float = 0.5
     neftune: float = 0.0
     lora_dropout: float = 0.0
@@ -73,6 +76,8 @@ class SFTConfig:
                 raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
         if not 0 <= self.condition_noise <= 10:
             raise T2LError(f"condition_noise must be a number from 0 to 10, not {self.condition_noise!r}.")
+        if not 0 <= self.described <= 1:
+            raise T2LError(f"described must be a number from 0 to 1, not {self.described!r}.")
         if not 0 <= self.family_power <= 1:
             raise T2LError(f"family_power must be a number from 0 to 1, not {self.family_power!r}.")
         if self.l2 < 0 or not 0 <= self.label_smoothing < 1:
@@ -123,10 +128,13 @@ class Rows:
 Tokens = tuple[list[int], list[int]]
 
 
-def tokenise(base: BaseModel, example: Example) -> Tokens:
-    """(prompt tokens, answer tokens) of an example in the base's stock template."""
-    prompt = base.prompt_ids([{"role": "user", "content": example.input}])
-    return prompt, base.answer_ids(example.input, example.output)
+def tokenise(base: BaseModel, example: Example, description: str = "") -> Tokens:
+    """(prompt tokens, answer tokens) of an example in the base's stock template.
+
+    description: of its task, which the prompt says as well; see `BaseModel.told`.
+    """
+    chat = base.told([{"role": "user", "content": example.input}], description)
+    return base.prompt_ids(chat), base.answer_ids(chat, example.output)
 
 
 def pack(rows: Sequence[Sequence[Tokens]], pad_id: int = 0) -> Rows:
@@ -282,7 +290,8 @@ class SFTData:
     """Tokenised examples of many tasks and their conditions; `step(n)` is a function of the number n alone.
 
     conditions: for every task (descriptions, c), or (descriptions, t, c) of tokens with zeros as padding, or
-    (1,) adapter number for a network without input. Tasks of large families are drawn less often, see
+    (1,) adapter number for a network without input. descriptions: how many of a task's may stand in a
+    prompt. Tasks of large families are drawn less often, see
     `SFTConfig`, so that a function with forty parameter values does not crowd out one with two.
     Of each task's training examples the last tenth, at most 16, is kept out for validation (`reserved`).
     """
@@ -296,6 +305,7 @@ class SFTData:
         *,
         seed: int = 0,
         share: tuple[int, int] = (0, 1),
+        descriptions: int = 6,
     ) -> None:
         rank, world = share
         if config.tasks_per_step % world:
@@ -310,14 +320,17 @@ class SFTData:
         self.base, self.tasks, self.conditions, self.config = base, list(tasks), list(conditions), config
         sizes = Counter(task.family for task in tasks if task.family)
         self._weights = [sizes.get(task.family, 1) ** -config.family_power for task in tasks]
-        self.seed, self.rank, self.world = seed, rank, world
-        self._tokens: dict[tuple[int, int], Tokens] = {}
+        self.seed, self.rank, self.world, self.descriptions = seed, rank, world, descriptions
+        self._tokens: dict[tuple[int, int, str], Tokens] = {}
 
-    def tokens(self, task: int, index: int) -> Tokens:
-        """Tokens of example `index` of a task, kept once made; raises T2LError for one that is too long."""
-        key = (task, index)
+    def tokens(self, task: int, index: int, description: str = "") -> Tokens:
+        """Tokens of example `index` of a task, kept once made; raises T2LError for one that is too long.
+
+        description: what the prompt says of the task.
+        """
+        key = (task, index, description)
         if key not in self._tokens:
-            prompt, answer = tokenise(self.base, self.tasks[task].train[index])
+            prompt, answer = tokenise(self.base, self.tasks[task].train[index], description)
             if len(prompt) + len(answer) > self.config.max_tokens:
                 raise T2LError(
                     f"Example {index + 1} of task {self.tasks[task].name} has {len(prompt) + len(answer)} "
@@ -326,12 +339,15 @@ class SFTData:
             self._tokens[key] = prompt, answer
         return self._tokens[key]
 
-    def row(self, draw: random.Random, task: int) -> list[Tokens]:
-        """Random examples of one task, as many as the row's budgets of examples and tokens admit."""
+    def row(self, draw: random.Random, task: int, description: str = "") -> list[Tokens]:
+        """Random examples of one task, as many as the row's budgets of examples and tokens admit.
+
+        description: what their prompts say of the task.
+        """
         free = len(self.tasks[task].train) - reserved(self.tasks[task])
         chosen, used = [], 0
         for index in draw.sample(range(free), min(self.config.examples_per_task, free)):
-            prompt, answer = self.tokens(task, index)
+            prompt, answer = self.tokens(task, index, description)
             # The shared start is counted once, as a bound: what the first two prompts have in common.
             new = len(prompt) + len(answer) - (_common(chosen[0][0], prompt) if chosen else 0)
             if chosen and used + new > self.config.tokens_per_row:
@@ -351,13 +367,21 @@ class SFTData:
         rows, conditions = [], []
         for task, description, key in self._picks(number):
             own = random.Random(f"{self.seed}/{number}/{key}")
-            rows.append(self.row(own, task))
+            rows.append(self.row(own, task, self._said(own, task, description)))
             condition = self.conditions[task][description]
             if self.config.condition_noise:
                 other = self.conditions[task][own.randrange(len(self.conditions[task]))]
                 condition = blur(condition, other, self.config.condition_noise, own)
             conditions.append(condition)
         return rows, stack_conditions(conditions)
+
+    def _said(self, draw: random.Random, task: int, description: int) -> str:
+        """What a row's prompts say of the task: the description of its adapter, another one, or nothing."""
+        if not self.config.described or draw.random() >= self.config.described:
+            return ""
+        texts = self.tasks[task].descriptions[: self.descriptions]
+        # A network without input has one condition for all of a task's descriptions.
+        return texts[description] if len(self.conditions[task]) > 1 else draw.choice(texts)
 
     def _picks(self, number: int) -> list[tuple[int, int, float]]:
         """Task, description and a random key of every row of this process."""
@@ -411,9 +435,11 @@ def _common(a: list[int], b: list[int]) -> int:
 Entry = tuple[Tensor, list[Tokens]]
 
 
-def kept_out(base: BaseModel, task: Task) -> list[Tokens]:
+def kept_out(base: BaseModel, task: Task, description: str = "") -> list[Tokens]:
     """The examples of a task that are validated on: those that `SFTData` never draws."""
-    return [tokenise(base, example) for example in task.train[len(task.train) - reserved(task) :]]
+    return [
+        tokenise(base, example, description) for example in task.train[len(task.train) - reserved(task) :]
+    ]
 
 
 @torch.no_grad()
@@ -565,16 +591,27 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], trained) if pooled else None
     )
     share = (accelerator.process_index, accelerator.num_processes)
-    data = SFTData(base, tasks, trained, sft, seed=fitting.seed, share=share)
+    data = SFTData(base, tasks, trained, sft, seed=fitting.seed, share=share, descriptions=run.descriptions)
 
     # An even choice, some 64 of them, tells enough in a short time.
     pairs = list(zip(conditions, tasks, strict=True))
-    some = [(c, kept_out(base, task)) for c, task in pairs[:: -(-len(pairs) // _VALIDATED)] if reserved(task)]
-    groups = {"seen": [(c[0], tokens) for c, tokens in some]}
-    groups["unseen_descriptions"] = [(d, tokens) for c, tokens in some for d in c[run.descriptions :][:1]]
-    groups["unseen_tasks"] = [
-        (embed(task)[0], [tokenise(base, example) for example in task.train[:16]]) for task in held_out
-    ]
+    some = [(c, task) for c, task in pairs[:: -(-len(pairs) // VALIDATED)] if reserved(task)]
+    unseen = [(embed(task), task) for task in held_out]
+    new = run.descriptions
+    groups = {}
+    for prefix, says in (("", False), ("described_", True))[: 2 if sft.described else 1]:
+
+        def said(task: Task, number: int, says: bool = says) -> str:
+            return task.descriptions[number] if says else ""
+
+        groups[f"{prefix}seen"] = [(c[0], kept_out(base, task, said(task, 0))) for c, task in some]
+        groups[f"{prefix}unseen_descriptions"] = [
+            (c[new], kept_out(base, task, said(task, new))) for c, task in some if len(c) > new
+        ]
+        groups[f"{prefix}unseen_tasks"] = [
+            (c[0], [tokenise(base, example, said(task, 0)) for example in task.train[:16]])
+            for c, task in unseen
+        ]
     groups = {name: entries for name, entries in groups.items() if entries}
     if sft.patience and not groups:
         raise T2LError(f"patience={sft.patience} needs validation, but no task has ten training examples.")

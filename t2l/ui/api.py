@@ -277,6 +277,7 @@ def build(studio: Studio) -> None:
         seed: int = 0,
         stop: list[str] = [],  # noqa: B006
         control: bool = False,
+        say_task: bool = False,
         checkpoint: str = "",
         key: str = "",
     ) -> Iterator[Answers]:
@@ -298,6 +299,7 @@ def build(studio: Studio) -> None:
             seed: The same seed draws the same tokens.
             stop: Texts that end an answer and are not part of it.
             control: Also answers with the adapter of a description that has nothing to do with the first.
+            say_task: Tells every column its task in the prompt too, the base and the control the first one's.
             checkpoint: A name from list_checkpoints, for the descriptions; empty for the default.
             key: The key under which the adapters are kept; empty for this client's session.
         """
@@ -322,7 +324,11 @@ def build(studio: Studio) -> None:
         if control:
             columns.append(studio.control(columns[0].label, checkpoint=checkpoint))
         weights = [adapter.weights for adapter in columns]
-        for texts in studio.compare(prompt, weights, decoding, [strength] * len(weights)):
+        told = [adapter.condition for adapter in columns[:count]] if say_task else []
+        told += told[:1] * control
+        for texts in studio.compare(
+            prompt, weights, decoding, [strength] * len(weights), told=[*told[:1], *told]
+        ):
             yield _answers(texts, control, done=False)
         yield _answers(texts, control, done=True)
 

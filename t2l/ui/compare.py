@@ -148,6 +148,11 @@ def build(page: Page) -> None:
                 elem_id="strength",
             )
             with gr.Row(elem_classes="options"):
+                say = gr.Checkbox(
+                    value=studio.says_task,
+                    label="Say the task in the prompt too, to all columns",
+                    elem_id="say",
+                )
                 control = gr.Checkbox(label="Control: adapter of an unrelated description", elem_id="control")
                 keep = gr.Checkbox(label="Keep the conversation", elem_id="keep")
                 fresh = gr.Button("New conversation", size="sm", elem_id="fresh")
@@ -223,6 +228,7 @@ def build(page: Page) -> None:
         chosen: list[str],
         question: str,
         scale: float,
+        say_task: bool,
         with_control: bool,
         name: str,
         go_on: bool,
@@ -233,11 +239,15 @@ def build(page: Page) -> None:
         names = {id: label for label, id in adapter_choices(studio.adapters(visitor=key))}
         adapters = [studio.adapter(id, visitor=key) for id in check_columns(chosen, most.adapters)]
         detail = f"strength {scale:g}"
-        heads = [("Base", "without an adapter"), *((names.get(id, id), detail) for id in chosen)]
+        told = [adapter.condition for adapter in adapters] if say_task else []
+        alone = "without an adapter, told the task" if any(told) else "without an adapter"
+        heads = [("Base", alone), *((names.get(id, id), detail) for id in chosen)]
         if with_control:
             # Of the first column's task, or of its name where nobody knows the task.
             other = studio.control(adapters[0].condition or heads[1][0], checkpoint=name)
             adapters.append(other)
+            # It differs from the first column in its adapter alone.
+            told += told[:1]
             heads.append(("Control", f"{detail}, made from: {other.label}"))
         ids = [adapter.id for adapter in adapters]
         earlier = said["turns"] if go_on and said.get("ids") == ids else [[] for _ in heads]
@@ -247,6 +257,7 @@ def build(page: Page) -> None:
             decoding,
             [round(scale, 2)] * len(adapters),
             [chat(turns) for turns in earlier],
+            [*told[:1], *told],
         )
 
         def picture(texts: Sequence[str], growing: bool) -> str:
@@ -283,18 +294,18 @@ def build(page: Page) -> None:
             return render_hints(studio.likeness(text, checkpoint=name), studio.hints(text, checkpoint=name))
         return IDLE
 
-    def to_share(key: str, chosen: list[str], question: str, scale: float) -> str:
-        return link.write(studio, chosen, question, scale, visitor=own(key))
+    def to_share(key: str, chosen: list[str], question: str, scale: float, say_task: bool) -> str:
+        return link.write(studio, chosen, question, scale, say_task, visitor=own(key))
 
     def follow(
         key: str, said: str, count: int, oauth: gr.OAuthToken | None, request: gr.Request
     ) -> tuple[Any, ...]:
         """Opens the comparison that the page's address holds."""
         if not said:
-            return (gr.skip(),) * 4
+            return (gr.skip(),) * 5
         found = link.read(said, most.adapters)
         ids = link.make(studio, found, token=token_of("", oauth, request), visitor=own(key))
-        return ids or gr.skip(), count + 1, found.prompt, found.strength
+        return ids or gr.skip(), count + 1, found.prompt, found.strength, found.told
 
     def awake() -> tuple[str, gr.Timer]:
         line = "" if studio.ready else spoken("The model is loading; you can write meanwhile.")
@@ -317,7 +328,7 @@ def build(page: Page) -> None:
     )
     answered = asked.success(
         friendly(answer),
-        [page.visitor, page.chosen, prompt, strength, control, checkpoint, keep, talk, *settings],
+        [page.visitor, page.chosen, prompt, strength, say, control, checkpoint, keep, talk, *settings],
         [answers, note, talk],
         **options,
     )
@@ -328,16 +339,16 @@ def build(page: Page) -> None:
         lambda: ({}, render_empty(), spoken("A new conversation.")), None, [talk, answers, note], **quick
     )
     # The address is the one that the visitor sees, whatever stands before this server.
-    share.click(friendly(to_share), [page.visitor, page.chosen, prompt, strength], [part], **options).success(
-        None, [part], [shared], js="part => location.origin + location.pathname + '#' + part", **silent
-    )
+    share.click(
+        friendly(to_share), [page.visitor, page.chosen, prompt, strength, say], [part], **options
+    ).success(None, [part], [shared], js="part => location.origin + location.pathname + '#' + part", **silent)
     # What was made for another comparison is no link to this one.
-    for changed in (page.chosen, prompt, strength):
+    for changed in (page.chosen, prompt, strength, say):
         changed.change(None, None, [shared], js="() => ''", **silent)
     page.arrived.change(
         friendly(follow),
         [page.visitor, part, page.shelf_changed],
-        [page.chosen, page.shelf_changed, prompt, strength],
+        [page.chosen, page.shelf_changed, prompt, strength, say],
         js="(key, _, count) => [key, location.hash.slice(1), count]",
         **options,
     )

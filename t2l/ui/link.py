@@ -16,14 +16,20 @@ _DESCRIBED, _PUBLISHED = "description", "adapter"
 
 @dataclass(frozen=True)
 class Shared:
-    """What a link says: (kind, value, checkpoint) of every adapter, in the order of the columns."""
+    """What a link says: (kind, value, checkpoint) of every adapter, in the order of the columns.
+
+    told: whether the prompt says the task too.
+    """
 
     adapters: tuple[tuple[str, str, str], ...] = ()
     prompt: str = ""
     strength: float = 1.0
+    told: bool = False
 
 
-def write(studio: Studio, ids: Sequence[str], prompt: str, strength: float, *, visitor: str) -> str:
+def write(
+    studio: Studio, ids: Sequence[str], prompt: str, strength: float, told: bool = False, *, visitor: str
+) -> str:
     """The part of a link after the "#"; raises T2LError for an adapter that a link cannot make again."""
     pairs, checkpoint = [], ""
     for id in ids:
@@ -41,7 +47,8 @@ def write(studio: Studio, ids: Sequence[str], prompt: str, strength: float, *, v
             pairs.append(("checkpoint", name))
             checkpoint = name
         pairs.append((_DESCRIBED, adapter.condition))
-    link = urlencode([*pairs, ("prompt", prompt), ("strength", f"{strength:g}")])
+    said = [("told", "1")] if told else []
+    link = urlencode([*pairs, ("prompt", prompt), ("strength", f"{strength:g}"), *said])
     if len(link) > MOST_CHARACTERS:
         raise T2LError(
             f"The link would have {len(link):,} characters, the most is {MOST_CHARACTERS:,}; take a shorter "
@@ -54,7 +61,7 @@ def read(text: str, most_adapters: int) -> Shared:
     """What `write` wrote, or somebody by hand; raises T2LError for what is no such link."""
     if len(text) > MOST_CHARACTERS:
         raise T2LError(f"The link has {len(text):,} characters, the most is {MOST_CHARACTERS:,}.")
-    adapters, checkpoint, prompt, strength = [], "", "", 1.0
+    adapters, checkpoint, prompt, strength, told = [], "", "", 1.0, False
     for key, value in parse_qsl(text, keep_blank_values=True):
         if key == "checkpoint":
             checkpoint = value
@@ -64,13 +71,15 @@ def read(text: str, most_adapters: int) -> Shared:
             prompt = value
         elif key == "strength":
             strength = _strength(value)
+        elif key == "told":
+            told = value == "1"
         else:
             raise T2LError(f"The link says {key[:40]!r}, which this page does not know; ask for a new one.")
     if len(adapters) > most_adapters:
         raise T2LError(
             f"The link names {len(adapters)} adapters; at most {most_adapters} stand side by side."
         )
-    return Shared(tuple(adapters), prompt, strength)
+    return Shared(tuple(adapters), prompt, strength, told)
 
 
 def make(studio: Studio, shared: Shared, *, token: str | None, visitor: str) -> list[str]:
