@@ -16,6 +16,7 @@ RUN pip install -r requirements.txt && pip install --no-deps -r requirements-emb
 COPY app.py README.md LICENSE NOTICE ./
 COPY t2l ./t2l/
 COPY checkpoints ./checkpoints/
+COPY results ./results/
 
 USER 1000
 ENV GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860 T2L_CACHE=/home/t2l/cache T2L_SHELF=/home/t2l/shelf

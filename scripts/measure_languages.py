@@ -1,4 +1,4 @@
-"""What descriptions in other languages are worth: strict accuracy of their adapters on trained tasks.
+"""What descriptions in other languages are worth: are they near their task, and do their adapters answer?
 The translations are data/translations.yaml; the adapter of another task's description stands beside them."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import statistics
 import tempfile
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,29 +24,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", required=True, help="folders of task suites, separated by commas")
     parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT)
-    parser.add_argument("--n", type=int, default=25, help="test examples of each task")
+    parser.add_argument("--n", type=int, default=25, help="test examples of each task; 0: similarity alone")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
     said = yaml.safe_load(TRANSLATIONS.read_text(encoding="utf-8"))
-    suite, rows, names = read_suites(args.tasks.split(",")), [], list(said)
+    rows, names = [], list(said)
+    suite = read_suites(args.tasks.split(",")) if args.n else {}
     with tempfile.TemporaryDirectory() as shelf:
         studio = Studio(args.checkpoint, shelf=shelf)
         for number, name in enumerate(names):
             words = {**said[name], "other": said[names[(number + 7) % len(names)]]["en"]}
-            ids = [studio.describe(text).adapter.id for text in words.values()]
-            (scores,) = deque(studio.score(ids, suite[name].test[: args.n]), maxlen=1)
-            near = {language: studio.likeness(text).similarity for language, text in words.items()}
-            right = {language: statistics.mean(scores.right(i)) for i, language in enumerate(words, 1)}
-            rows.append({"task": name, "n": len(scores.examples), "strict": right, "similarity": near})
+            near = {language: studio.likeness(text) for language, text in words.items()}
+            row: dict[str, Any] = {
+                "task": name,
+                "similarity": {language: found.similarity for language, found in near.items()},
+                "nearest": {language: found.nearest[0].name == name for language, found in near.items()},
+                "warned": {language: bool(found.warning) for language, found in near.items()},
+            }
+            if args.n:
+                ids = [studio.describe(text).adapter.id for text in words.values()]
+                (scores,) = deque(studio.score(ids, suite[name].test[: args.n]), maxlen=1)
+                row["n"] = len(scores.examples)
+                row["strict"] = {lang: statistics.mean(scores.right(i)) for i, lang in enumerate(words, 1)}
+            rows.append(row)
             if not args.json:
-                told = " ".join(f"{k} {100 * v:5.1f} ({near[k]:.2f})" for k, v in right.items())
-                print(f"{name:<20} {told}", flush=True)
-    means = {k: statistics.mean(row["strict"][k] for row in rows) for k in rows[0]["strict"]}
+                print(
+                    name, *(f"{key}: {_told(row[key])}" for key in row if key not in ("task", "n")), sep="  "
+                )
+    kinds = [key for key in rows[0] if key not in ("task", "n")]
+    means = {
+        kind: {language: statistics.mean(row[kind][language] for row in rows) for language in rows[0][kind]}
+        for kind in kinds
+    }
     if args.json:
-        print(json.dumps({"strict": means, "tasks": rows}))
+        print(json.dumps({**means, "tasks": rows}))
     else:
-        print(f"{'mean':<20} " + " ".join(f"{k} {100 * v:5.1f}       " for k, v in means.items()))
+        for kind in kinds:
+            print(f"mean {kind}: {_told(means[kind])}")
+
+
+def _told(values: dict[str, float]) -> str:
+    return " ".join(f"{language} {value:.2f}" for language, value in values.items())
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ class attached:
     Every target adds scaling · (x Aᵀ) Bᵀ, computed in the module's own type, or in float32 on a CPU where
     no gradient is wanted. Each adapter slice is moved once to its module's device and that type, and gathered
     for a row only inside the layer that uses it. The same object may be entered again, step after step.
+    Without gradients, rows at either end of the batch whose adapter changes nothing are left alone.
     dropout: of x on its way to the adapter, where gradients are wanted.
     Gradients flow into `weights`: call backward inside the block when gradient checkpointing (non-reentrant
     only) is on.
@@ -114,7 +115,7 @@ class attached:
                 raise T2LError(f"rows must be numbers from 0 to {weights.n - 1}, one for each batch row.")
             if torch.equal(rows.cpu(), torch.arange(weights.n)):
                 rows = None
-        self._model, scaling = model, weights.spec.scaling
+        self._model, scaling, acting = model, weights.spec.scaling, _acting(weights, rows)
         self._hooks = [
             (
                 module,
@@ -125,6 +126,7 @@ class attached:
                     scaling,
                     rows,
                     dropout,
+                    acting,
                 ),
             )
             for name, linears in target_modules(model, weights.spec).items()
@@ -155,36 +157,62 @@ def _refuse_reentrant_checkpointing(model: nn.Module) -> None:
             )
 
 
-def _hook(name: str, a: Tensor, b: Tensor, scaling: float, rows: Tensor | None, dropout: float) -> Any:
-    """The forward hook of one module; a (n, r, i), b (n, o, r), or one adapter without the first axis."""
-    place: tuple[torch.device, torch.dtype] | None = None
+def _acting(weights: LoRAWeights, rows: Tensor | None) -> slice | None:
+    """The batch rows from the first to the last whose adapter changes anything; None for all of them.
+
+    None, too, where gradients flow into the weights: what is zero now is to learn.
+    """
+    if weights.n is None or any(t.requires_grad for t in (*weights.A.values(), *weights.B.values())):
+        return None
+    changes = torch.stack([b.flatten(1).any(1) for b in weights.B.values()]).any(0).cpu()
+    places = (changes if rows is None else changes[rows.cpu()]).nonzero().flatten().tolist()
+    n = weights.n if rows is None else len(rows)
+    acting = slice(places[0], places[-1] + 1) if places else slice(0, 0)
+    return None if acting == slice(0, n) else acting
+
+
+def _hook(
+    name: str, a: Tensor, b: Tensor, scaling: float, rows: Tensor | None, dropout: float, acting: slice | None
+) -> Any:
+    """The forward hook of one module; a (n, r, i), b (n, o, r), or one adapter without the first axis.
+
+    acting: the batch rows that are served where no gradient is wanted; None for all.
+    """
+    place: tuple[torch.device, torch.dtype, bool] | None = None
     left = right = a
+    served, chosen = acting, rows
+    n = len(a) if rows is None else len(rows)
 
     def hook(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        nonlocal place, left, right, rows
+        nonlocal place, left, right, served, chosen
         x = args[0]
         learning = torch.is_grad_enabled()
         # oneDNN takes four times as long for a bfloat16 product of a few rows as for one in float32.
         kind = torch.float32 if x.device.type == "cpu" and not learning else x.dtype
-        if place != (x.device, kind):
+        if place != (x.device, kind, learning):
             # Once for each module and block: move, cast, and fold the scaling into the small side.
             left, right = a.to(x.device, kind).mT, (b * scaling).to(x.device, kind).mT
-            rows = None if rows is None else rows.to(x.device)
-            place = (x.device, kind)
-        x = x.to(kind)
+            served, chosen = None if learning else acting, None if rows is None else rows.to(x.device)
+            if served is not None and chosen is not None:
+                chosen = chosen[served]
+            elif served is not None:
+                left, right = left[served], right[served]
+            place = (x.device, kind, learning)
+        if left.dim() == 3 and (x.dim() != 3 or len(x) != n):
+            raise T2LError(f"{name} sees a batch of {len(x)} rows, but adapters were given for {n}.")
+        x = (x if served is None else x[served]).to(kind)
         if dropout and learning:
             x = nn.functional.dropout(x, dropout)
         if left.dim() == 2:
             change = (x @ left) @ right
+        elif chosen is None:
+            change = torch.bmm(torch.bmm(x, left), right)
         else:
-            n = len(left) if rows is None else len(rows)
-            if x.dim() != 3 or len(x) != n:
-                raise T2LError(f"{name} sees a batch of {len(x)} rows, but adapters were given for {n}.")
-            if rows is None:
-                change = torch.bmm(torch.bmm(x, left), right)
-            else:
-                change = torch.bmm(torch.bmm(x, left[rows]), right[rows])
-        return output + change.to(output.dtype) if learning else output.add_(change)
+            change = torch.bmm(torch.bmm(x, left[chosen]), right[chosen])
+        if learning:
+            return output + change.to(output.dtype)
+        (output if served is None else output[served]).add_(change)
+        return output
 
     return hook
 

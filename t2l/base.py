@@ -178,10 +178,48 @@ class BaseModel:
         whole = self.tokenizer.apply_chat_template(answered, tokenize=False)
         if not whole.startswith(prompt):
             raise T2LError(f"The chat template of {self.id} rewrites the question; it cannot be trained on.")
-        # Tokenised by itself: at generation the prompt's tokens are fixed before the answer begins.
-        ids = self.tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
+        return self._to_end(whole[len(prompt) :])[0]
+
+    def turns(
+        self, pairs: Sequence[tuple[str, str]], description: str = ""
+    ) -> list[tuple[list[int], list[int]]]:
+        """Questions and answers as one conversation: for each what its prompt adds, and its answer's tokens.
+
+        description: as for `told`. Joined they are the whole conversation. Raises T2LError where the template
+        changes what was said before, or ends no answer by a token that ends one.
+        """
+        chat, found, said = [], [], ""
+        for number, (question, answer) in enumerate(pairs):
+            chat.append({"role": "user", "content": question})
+            told = self.told(chat, description)
+            prompt = self.tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True)
+            if not prompt.startswith(said):
+                raise T2LError(
+                    f"The chat template of {self.id} rewrites what was said before; train with turns=0."
+                )
+            if number:
+                # What the template writes behind the end of the last answer belongs to the next prompt.
+                ended, between = self._to_end(prompt[len(said) :])
+                found.append((found.pop()[0], ended))
+                found.append((between, []))
+            else:
+                found.append((self.tokenizer(prompt, add_special_tokens=False)["input_ids"], []))
+            chat.append({"role": "assistant", "content": answer})
+            said = prompt
+        whole = self.tokenizer.apply_chat_template(self.told(chat, description), tokenize=False)
+        found.append((found.pop()[0], self._to_end(whole[len(said) :])[0]))
+        return found
+
+    def _to_end(self, text: str) -> tuple[list[int], list[int]]:
+        """The tokens of what follows a prompt: up to the one that ends the answer, and those behind it.
+
+        Tokenised by itself: at generation the prompt's tokens are fixed before the answer begins.
+        """
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         ends = [index for index, token in enumerate(ids) if token in self.eos_ids]
-        return ids[: ends[0] + 1] if ends else [*ids, min(self.eos_ids)]
+        if not ends:
+            return [*ids, min(self.eos_ids)], []
+        return ids[: ends[0] + 1], ids[ends[0] + 1 :]
 
 
 def choose_device(name: str) -> torch.device:

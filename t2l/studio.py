@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as Stream
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
 from t2l.card import LICENSES, Measured, Sample, Told, known_license
 from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
-from t2l.examples import MAX_ROWS, check_examples, read_examples, table
+from t2l.examples import MAX_ROWS, check_examples, check_solved, read_examples, read_solved, table
 from t2l.files import complete_or_absent
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
 from t2l.hub import (
@@ -86,8 +86,10 @@ __all__ = [
     "Tried",
     "Wordings",
     "check_examples",
+    "check_solved",
     "measurements",
     "read_examples",
+    "read_solved",
     "results",
     "table",
 ]
@@ -194,7 +196,8 @@ class Likeness:
             return ""
         return (
             f"This description is far from everything that the checkpoint was trained on (similarity "
-            f"{near.similarity:.2f}; the nearest task is {near.name}). Expect little; other words may help."
+            f"{near.similarity:.2f}; the nearest task is {near.name}). Expect little; other words, in "
+            "English, may help."
         )
 
 
@@ -229,8 +232,7 @@ class About:
 class Checkpoint:
     """A generator that this page offers. tasks: how many it was trained on, where it tells.
 
-    variant: of a network that reads descriptions; "dnd" of one that reads "prompts". said_task: whether
-    prompts of its training said the task too.
+    variant: of a network that reads descriptions; "dnd" of one that reads "prompts".
     """
 
     name: str
@@ -240,7 +242,6 @@ class Checkpoint:
     modules: tuple[str, ...]
     tasks: int | None
     reads: str = "text"
-    said_task: bool = False
 
 
 class Studio:
@@ -338,12 +339,6 @@ class Studio:
         """What the checkpoints at hand make adapters from: "text", "prompts"; loads none."""
         found = (_read_checkpoint(self.checkpoint), *self.checkpoints())
         return frozenset(c.reads for c in found if c) or frozenset({"text"})
-
-    @property
-    def says_task(self) -> bool:
-        """Whether the default checkpoint learned from prompts that say the task too; loads none."""
-        found = _read_checkpoint(self.checkpoint)
-        return found is not None and found.said_task
 
     @property
     def engine(self) -> Engine:
@@ -535,10 +530,6 @@ class Studio:
         spec = adapter.spec
         base = self._weight_norms(spec)
         heat = {name: (norm / base[name]).tolist() for name, norm in adapter.weights.delta_norms().items()}
-        likeness = Likeness((), None)
-        with suppress(T2LError):  # A checkpoint that is not here tells nothing.
-            if adapter.condition and not adapter.source:
-                likeness = self.likeness(adapter.condition, checkpoint=adapter.generator)
         return About(
             adapter.id,
             adapter.label if adapter.examples else adapter.condition,
@@ -550,8 +541,24 @@ class Studio:
             spec.n_layers,
             spec.n_parameters,
             heat,
-            likeness,
+            self._likeness_of(adapter),
         )
+
+    def _likeness_of(self, adapter: Adapter) -> Likeness:
+        """Of its description to what its very generator learned; unknown where that is not here."""
+        with suppress(T2LError):
+            if adapter.condition and not adapter.source:
+                for name in ("", adapter.generator):
+                    if self.generator_of(name).id == adapter.generator_id:
+                        return self.likeness(adapter.condition, checkpoint=name)
+        return Likeness((), None)
+
+    def told_likeness(self, adapter: Adapter) -> str:
+        """What a card tells of the trained tasks nearest to an adapter's description; else empty."""
+        likeness = self._likeness_of(adapter)
+        near = ", ".join(f"{one.name} ({one.similarity:.2f})" for one in likeness.nearest)
+        line = f"The trained tasks most like its description, by cosine: {near}." if near else ""
+        return f"{line} It is far from all of them: expect little." if likeness.warning else line
 
     def _weight_norms(self, spec: LoRASpec) -> dict[str, Tensor]:
         """Frobenius norm of every target's base weight, (L,), measured once."""
@@ -572,12 +579,14 @@ class Studio:
         strengths: Sequence[float] | None = None,
         history: Sequence[Chat] = (),
         told: Sequence[str] = (),
+        solved: Sequence[Example] = (),
     ) -> Iterator[list[str]]:
         """Yields [base, adapter 1, ...] as growing texts, all from one batched pass over the same prompt.
 
         adapters: at most seven, for the loaded base. strengths: one number for each, 1 where nothing is said;
         0 gives the base's own answer. history: the conversation so far of every column, the base's first.
         told: for every column, the base's first, a description of the task that its prompt says as well.
+        solved: examples with their answers that every column reads as turns before the conversation.
         """
         check_text(prompt, "prompt", self.limits.prompt)
         decoding = decoding or Decoding()
@@ -593,7 +602,9 @@ class Studio:
         if told and len(told) != len(adapters) + 1:
             raise T2LError(f"{len(told)} descriptions were given for {len(adapters) + 1} columns.")
         message = {"role": "user", "content": prompt}
-        chats: list[Chat] = [[*earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
+        turns = [(("user", example.input), ("assistant", example.output)) for example in solved]
+        shown = [{"role": role, "content": text} for pair in turns for role, text in pair]
+        chats: list[Chat] = [[*shown, *earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
         if any(told):
             chats = [self.engine.base.told(*pair) for pair in zip(chats, told, strict=True)]
         return _arrived(self._answers(chats, columns, decoding))
@@ -637,7 +648,9 @@ class Studio:
     def better_wording(
         self, wordings: Sequence[str], examples: Sequence[Example], *, checkpoint: str = "", visitor: str = ""
     ) -> Iterator[Scores | Wordings]:
-        """Which of a person's wordings, and of them in other styles, answers half of the examples best.
+        """Which of a person's wordings, or of ours for the task, answers half of the examples best.
+
+        Ours: the first wording in other styles, and the descriptions of the trained tasks nearest to any.
 
         Yields Scores while it asks, then a Wordings with what the other half says of the choice; the chosen
         one's adapter is then on the shelf. All are made in one stacked pass. Raises T2LError at once for
@@ -648,11 +661,22 @@ class Studio:
         if not 1 <= len(own) <= _MOST_WORDINGS:
             raise T2LError(f"{len(own)} wordings were given; give 1 to {_MOST_WORDINGS}.")
         styled = [style.format(said=own[0].rstrip(". "), low=_low(own[0].rstrip(". "))) for style in _STYLES]
-        texts = [t for t in dict.fromkeys([*own, *styled]) if len(t) <= MAX_DESCRIPTION]
         generator = self.generator_of(checkpoint)
+        known = self._known(own, generator)
+        texts = [t for t in dict.fromkeys([*own, *styled, *known]) if len(t) <= MAX_DESCRIPTION]
         with self._lock:
             made = generator.generate([Condition(text) for text in texts])
         return self._choose(texts, made, choosing, reporting, checkpoint, visitor)
+
+    def _known(self, wordings: Sequence[str], generator: Generator) -> list[str]:
+        """How the trained tasks nearest to some wordings were described, the nearest of each first."""
+        if generator.index is None:
+            return []
+        with self._lock:
+            conditions = generator.encoder.encode(list(wordings))
+        near = [generator.index.nearest(condition, _MOST_KNOWN) for condition in conditions]
+        texts = dict.fromkeys(one.description for rank in zip(*near, strict=True) for one in rank)
+        return list(texts)[:_MOST_KNOWN]
 
     def _wording(self, text: str, what: str) -> str:
         return Condition(check_text(text, what, self.limits.description)).text
@@ -837,8 +861,13 @@ class Studio:
     def publish(
         self, id: str, repo_id: str, token: str | None, *, visitor: str = "", **options: Any
     ) -> Published:
-        """Puts an adapter of the shelf on the Hub; options and errors as `t2l.hub.publish`."""
-        return publish(self.adapter(id, visitor=visitor), repo_id, token, **options)
+        """Puts an adapter of the shelf on the Hub; options and errors as `t2l.hub.publish`.
+
+        What the card tells of its likeness to trained tasks comes from here, whatever is given.
+        """
+        adapter = self.adapter(id, visitor=visitor)
+        options["likeness"] = self.told_likeness(adapter)
+        return publish(adapter, repo_id, token, **options)
 
     def identity(self, token: str | None) -> Identity:
         """Whose sign-in a token is; asks the Hub once, errors as `t2l.hub.identity`."""
@@ -860,7 +889,8 @@ class Studio:
         self, id: str, repo_id: str, told: Told | None = None, *, visitor: str = ""
     ) -> dict[str, bytes]:
         """The files that `publish` would upload, by name, the card (README.md) among them; asks nobody."""
-        return repo_files(self.adapter(id, visitor=visitor), repo_id, told)
+        adapter = self.adapter(id, visitor=visitor)
+        return repo_files(adapter, repo_id, replace(told or Told(), likeness=self.told_likeness(adapter)))
 
     def pull(
         self, repo_id: str, *, revision: str | None = None, token: str | None = None, visitor: str = ""
@@ -898,6 +928,8 @@ _STYLES = (
     "Follow this instruction: {low}.",
 )
 _MOST_WORDINGS = 16
+# Of the trained tasks nearest to a wording, whose descriptions are tried too.
+_MOST_KNOWN = 8
 # Tokens behind the longest right answer.
 _BEYOND = 8
 _MOST_RANK = 128
@@ -948,7 +980,6 @@ def _read_checkpoint(name: str) -> Checkpoint | None:
             tuple(spec.targets),
             len(tasks) if tasks else None,
             "prompts" if dnd else "text",
-            bool(config.get("training", {}).get("sft", {}).get("described")),
         )
     return None
 

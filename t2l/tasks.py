@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ class Task:
     family: str = ""
 
 
+# What a task.yaml may say. A canary is a mark by which copies of a data set are found; nothing reads it.
+_FACTS = {field.name for field in fields(Task)} - {"train", "test"} | {"canary"}
+
+
 def read_task(folder: str | Path) -> Task:
     """Reads `task.yaml`, `train.jsonl` and `test.jsonl`; raises T2LError naming the file and the fault."""
     folder = Path(folder)
@@ -56,6 +60,11 @@ def read_task(folder: str | Path) -> Task:
         raise T2LError(f"{meta_file} cannot be read: {err}") from err
     if not isinstance(meta, dict):
         raise T2LError(f"{meta_file} must be a mapping with a name and descriptions.")
+    if unknown := meta.keys() - _FACTS:
+        raise T2LError(
+            f"{meta_file}: {str(min(map(str, unknown)))[:80]!r} is unknown; choose from "
+            f"{', '.join(sorted(_FACTS))}, or leave it away."
+        )
     name = meta.get("name", folder.name)
     if not _is_text(name):
         raise T2LError(f"{meta_file}: the name must be a text, not {name!r}.")

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -28,7 +29,7 @@ from paths import REPO
 
 from t2l.engine import Decoding
 from t2l.errors import T2LError
-from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio
+from t2l.studio import DEFAULT_CHECKPOINT, Example, Limits, Studio
 
 DOC = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
 PLURAL, SNAKE = "Output the plural of the noun.", "Write the words in snake_case."
@@ -294,6 +295,14 @@ def test_what_is_said_about_decoding_is_done(client: Client, studio: Studio) -> 
     )
     nothing = client.predict(**asked | {"strength": 0}, api_name="/compare")
     assert nothing["adapted"] == [nothing["base"]] and nothing["control"] is None
+    shown = {"say_task": True, "solved": [["cat", "cats"], ["mouse", "mice"]]}
+    answer = client.predict(**asked | {"strength": 1}, **shown, control=True, api_name="/compare")
+    weights = [studio.make(PLURAL).weights, studio.control(PLURAL).weights]
+    examples = [Example("cat", "cats"), Example("mouse", "mice")]
+    *_, last = studio.compare("toaster", weights, Decoding(16), told=[PLURAL] * 3, solved=examples)
+    assert [answer["base"], *answer["adapted"], answer["control"]] == last
+    with pytest.raises(AppError, match="Example 1 has 1 texts"):
+        client.predict(**asked, solved=[["cat"]], api_name="/compare")
     alone = client.predict(prompt="toaster", max_new_tokens=16, api_name="/compare")
     assert alone == {"base": nothing["base"], "adapted": [], "control": None, "done": True}
 
@@ -366,6 +375,31 @@ def test_ids_lead_to_no_other_place(client: Client) -> None:
         message = refusal(client, "generate_adapter", description=PLURAL, checkpoint=name)
         assert "There is no checkpoint" in message and "choose smollm2-135m-t2l-m" in message
     assert made in {kept["id"] for kept in client.predict(key=ALICE, api_name="/list_adapters")}
+
+
+def test_no_file_of_the_server_or_of_others_is_served(app, client: Client) -> None:
+    made = client.predict(description=f"Count the {PRIVATE}.", key=ALICE, api_name="/generate_adapter")["id"]
+    client.predict(adapter=made, key=ALICE, api_name="/download_adapter")
+    shelf = [path for path in (app.log.parent / "shelf").rglob("*") if made in path.parts]
+    # What a download is made of, before gradio copies it under a name that its content gives.
+    zips = list(Path(tempfile.gettempdir()).glob(f"t2l-files-*/*/{made}/*.zip"))
+    assert len(shelf) > 3 and zips
+    places = [
+        *shelf,
+        *zips,
+        zips[0].parent,
+        app.log,
+        REPO / "app.py",
+        REPO,
+        "/etc/passwd",
+        "/proc/self/environ",
+    ]
+    for place in [*places, Path(tempfile.gettempdir()) / "gradio", f"{REPO}/docs/../app.py"]:
+        for route in ("gradio_api/file=", "file=", "gradio_api/static/", "gradio_api/stream/"):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(f"{app.url}/{route}{place}")
+            with caught.value:
+                assert caught.value.code in (401, 403, 404, 405), (route, place)
 
 
 def test_publishing_takes_the_callers_token_and_no_other(app, visit: Callable[..., Client]) -> None:

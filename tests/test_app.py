@@ -99,6 +99,7 @@ def until_ready(app: SimpleNamespace) -> None:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """Behind a login and a proxy's path, with small limits; asked for an adapter before it was warm."""
     limits = {"T2L_LIMIT_PROMPT": "300", "T2L_LIMIT_NEW_TOKENS": "64", "T2L_LIMIT_ADAPTERS": "1"}
+    limits |= {"T2L_LIMIT_WAITING": "2"}
     with running(
         tmp_path_factory.mktemp("app"),
         "--root-path=/t2l",
@@ -150,6 +151,19 @@ def test_limits_hold_for_programs_too(app: SimpleNamespace) -> None:
     ):
         with pytest.raises(AppError, match=named):
             compared(app, **values)
+
+
+def test_more_than_may_wait_are_turned_away_and_the_others_answered(app: SimpleNamespace) -> None:
+    asked = {"prompt": "Tell a story.", "descriptions": [PLURAL], "strength": 0.1, "max_new_tokens": 24}
+    jobs = [app.client.submit(**asked, api_name="/compare") for _ in range(9)]
+    said = []
+    for job in jobs:
+        try:
+            said.append(job.result(timeout=120)["base"])
+        except AppError as err:
+            said.append(err.message)
+    turned_away = [text for text in said if "Queue is full" in text]
+    assert 1 <= len(turned_away) <= 6 and len({*said} - {*turned_away}) == 1
 
 
 def test_neither_what_visitors_say_nor_their_keys_are_in_the_log(app: SimpleNamespace) -> None:
@@ -355,7 +369,7 @@ def test_what_the_image_copies_is_there_and_reaches_the_build() -> None:
     assert ignored[0] == "*", "everything else stays away, secrets among it"
     copied = [part for name, rest in instructions() if name == "COPY" for part in rest.split()[:-1]]
     sources = [part.rstrip("/") for part in copied if not part.startswith("--")]
-    assert {"app.py", "t2l", "checkpoints", "requirements.txt"} <= set(sources)
+    assert {"app.py", "t2l", "checkpoints", "results", "requirements.txt"} <= set(sources)
     for source in sources:
         assert (REPO / source).exists() and source in allowed, source
     assert all((REPO / name).exists() for name in allowed)

@@ -122,6 +122,29 @@ def test_a_zero_adapter_gives_the_base_bit_for_bit(tiny) -> None:
                     assert torch.equal(model(ids).logits, expected)
 
 
+@pytest.mark.parametrize("rows", [None, [1, 1, 0, 2, 4], [0, 2, 4]], ids=["own", "chosen", "none changes"])
+def test_rows_that_change_nothing_are_left_alone_and_still_learn(tiny, rows: list[int] | None) -> None:
+    weights = random_stack(tiny, 5).scale([0, 1, 0, 1, 0])
+    chosen = list(range(5)) if rows is None else rows
+    ids = torch.randint(0, 96, (1, 6)).expand(len(chosen), -1)
+    asked = None if rows is None else torch.tensor(rows)
+    with torch.no_grad():
+        plain = tiny(ids).logits
+        with attached(tiny, weights, asked):
+            mixed = tiny(ids).logits
+        for place, adapter in enumerate(chosen):
+            with attached(tiny, weights[adapter]):
+                alone = tiny(ids).logits[place]
+            torch.testing.assert_close(mixed[place], alone, atol=1e-5, rtol=0)
+            assert torch.equal(mixed[place], plain[place]) is (adapter in (0, 2, 4))
+    learning = weights.map(lambda t: t.clone().requires_grad_())
+    with attached(tiny, learning, asked):
+        tiny(ids).logits.square().sum().backward()
+    gradient = learning.B["self_attn.v_proj"].grad
+    assert gradient is not None
+    assert [bool(each.any()) for each in gradient] == [each in chosen for each in range(5)]
+
+
 def test_nothing_is_left_behind_even_after_an_error(tiny) -> None:
     ids = torch.randint(0, 96, (2, 5))
     with torch.no_grad():

@@ -106,6 +106,20 @@ def test_where_a_template_takes_no_system_message_the_task_stands_before_the_fir
     assert other.told(chat, "") == base.told(chat, "") == chat
 
 
+def test_turns_are_the_tokens_of_one_conversation_answer_by_answer(base: BaseModel) -> None:
+    pairs = [("cat", "cats"), ("mouse", "mice"), ("", "x\n y ")]
+    for description in ("", "Say the plural."):
+        turns = base.turns(pairs, description)
+        chat = [{"role": "user", "content": "cat"}]
+        assert turns[0] == (base.prompt_ids(base.told(chat, description)), base.answer_ids(chat, "cats"))
+        assert [base.tokenizer.decode(answer) for _, answer in turns] == [f"{a}<|im_end|>" for _, a in pairs]
+        roles = ("user", "assistant")
+        every = [{"role": r, "content": c} for p in pairs for r, c in zip(roles, p, strict=True)]
+        whole = base.tokenizer.apply_chat_template(base.told(every, description), tokenize=False)
+        ids = [token for prompt, answer in turns for token in prompt + answer]
+        assert ids == base.tokenizer(whole.rstrip("\n"), add_special_tokens=False)["input_ids"]
+
+
 @pytest.mark.parametrize("answer", ["toasters", "", "two\nlines ", "🤖"])
 def test_an_answer_ends_with_the_token_that_ends_it(base: BaseModel, answer: str) -> None:
     ids = base.answer_ids([{"role": "user", "content": "toaster"}], answer)

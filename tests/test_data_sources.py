@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from paths import REPO
+from paths import FIXTURES, REPO
 
 from t2l.cli import _parser, main
 from t2l.encoder import TextEncoder
@@ -212,7 +212,14 @@ def test_the_published_layout_is_read_without_its_few_shot_examples(tmp_path: Pa
     how = Conversion(definition_in_input=True)
     convert(file, tmp_path / "published", how, layout="super_natural")
     first = read_task(tmp_path / "published" / "task1_plural").train[0]
-    assert first.input.startswith("You are given a word. Say its plural..\n\nline ")
+    said = "You are given a word. Say its plural.. Please complete the task without any explanation."
+    assert first.input.startswith(said)
+    # As recorded from the reference.
+    recorded = json.loads((FIXTURES / "protocol" / "protocol.json").read_text())["lol_preprocess"]
+    for case in recorded:
+        row, expected = case["input"], case["output"]
+        _, example = data.super_natural(row["input"], row["output"], defined=True)
+        assert example == Example(f"{expected['task_def']}\n\n{expected['problem']}", expected["answer"])
 
 
 def test_a_downloaded_dataset_is_one_task_with_its_own_test(tmp_path: Path, monkeypatch) -> None:
@@ -253,7 +260,10 @@ def test_rows_of_another_layout_are_refused(row: dict, match: str, tmp_path: Pat
 
 
 def test_tasks_made_of_benchmarks_are_not_trained_on(tmp_path: Path) -> None:
-    assert len(data.EXCLUDED) == 10
+    assert len({*data.EXCLUDED, *data.KEPT_OUT}) == 500 - 479
+    file = jsonl(tmp_path / "task035_winogrande_question_modification_person.jsonl", published())
+    with pytest.raises(T2LError, match="one of the 11 tasks that the published training keeps"):
+        convert(file, tmp_path / "suite", Conversion(), layout="super_natural")
     for name in ("task033_winogrande", "lol_228", "task1389_hellaswag_completion"):
         file = jsonl(tmp_path / f"{name}.jsonl", published())
         with pytest.raises(T2LError, match=f"{name} is made from the benchmark"):

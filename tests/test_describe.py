@@ -40,6 +40,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: list[tuple[int, dict, bytes] | Callable] = []
         self.seen: list[dict] = []
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -76,6 +77,7 @@ def server() -> Iterator[Server]:
     thread = threading.Thread(target=made.serve_forever, daemon=True)
     thread.start()
     yield made
+    made.over.set()
     made.shutdown()
     made.server_close()
     thread.join()
@@ -90,7 +92,7 @@ def slept(monkeypatch) -> list[float]:
 
 
 def endpoint(server: Server, **changes) -> Endpoint:
-    return Endpoint(server.url, "some-model", "T2L_TEST_KEY", **{"timeout": 5.0, **changes})
+    return Endpoint(server.url, "some-model", "T2L_TEST_KEY", **{"timeout": 30.0, **changes})
 
 
 def test_a_request_is_what_the_protocol_says(server: Server, monkeypatch) -> None:
@@ -122,7 +124,7 @@ def test_a_refused_key_ends_at_once_and_is_never_shown(server: Server, status, m
 
 
 def test_too_many_requests_wait_as_long_as_the_server_says(server: Server, slept) -> None:
-    date = email.utils.formatdate(time.time() + 40, usegmt=True)
+    date = email.utils.formatdate(time.time() + 110, usegmt=True)
     server.script = [
         (429, {"Retry-After": "7"}, b"{}"),
         (429, {"Retry-After": date}, b"{}"),
@@ -130,7 +132,7 @@ def test_too_many_requests_wait_as_long_as_the_server_says(server: Server, slept
         (503, {}, b"busy"),
     ]
     assert "plural" in endpoint(server).ask("hello", 0)
-    assert slept[0] == 7 and 30 < slept[1] <= 40 and slept[2:] == [4, 8]
+    assert slept[0] == 7 and 60 < slept[1] <= 110 and slept[2:] == [4, 8]
     server.script = [(429, {"Retry-After": "86400"}, b"{}")]
     with pytest.raises(T2LError, match="asks to wait 86400 s"):
         endpoint(server).ask("hello", 0)
@@ -148,8 +150,8 @@ def cut_at_once(handler: Handler) -> None:
 
 
 def silent(handler: Handler) -> None:
-    # Not time.sleep, which the tests replace.
-    threading.Event().wait(0.6)
+    """Says nothing until the test is over: whoever asks must give up."""
+    handler.server.over.wait(60)
 
 
 def no_http(handler: Handler) -> None:
@@ -173,12 +175,14 @@ def no_http(handler: Handler) -> None:
     ],
 )
 def test_what_may_pass_is_tried_again_and_then_named(server: Server, fault, slept) -> None:
-    asking = endpoint(server, timeout=0.3, tries=3)
+    # Only silence is waited for; a good answer must come in time from a busy machine too.
+    waits = {"timeout": 2.0} if fault is silent else {}
     server.script = [fault]
-    assert "plural" in asking.ask("hello", 0) and slept == [1]
+    assert "plural" in endpoint(server, tries=3, **waits).ask("hello", 0) and slept == [1]
+    waits = {"timeout": 0.2} if fault is silent else {}
     server.script = [fault] * 3
     with pytest.raises(T2LError, match="no answer in 3 tries"):
-        asking.ask("hello", 0)
+        endpoint(server, tries=3, **waits).ask("hello", 0)
 
 
 def test_what_will_not_pass_is_not_tried_again(server: Server, monkeypatch, slept) -> None:

@@ -49,6 +49,16 @@ def test_the_template_of_sfr_is_the_recorded_one(text: str, expected: str) -> No
     assert not row.full_stop and row.template.format(text) == expected
 
 
+def test_the_encoder_of_many_languages_is_asked_as_its_authors_ask_it() -> None:
+    row = _KNOWN["intfloat/multilingual-e5-small"]
+    assert (row.pooling, row.template.format("x"), row.full_stop, row.max_tokens) == (
+        "mean",
+        "query: x",
+        False,
+        512,
+    )
+
+
 @pytest.mark.parametrize("padding", ["right", "left"])
 @pytest.mark.parametrize("how", ["cls", "last", "mean"])
 def test_pooling_is_the_recorded_one_wherever_the_padding_is(how: str, padding: str) -> None:

@@ -9,7 +9,16 @@ import json
 import pytest
 
 from t2l.errors import T2LError
-from t2l.examples import MAX_BYTES, MAX_ROWS, check_examples, read_examples, table
+from t2l.examples import (
+    MAX_BYTES,
+    MAX_ROWS,
+    MAX_SOLVED,
+    check_examples,
+    check_solved,
+    read_examples,
+    read_solved,
+    table,
+)
 from t2l.tasks import Example
 
 CAT, DOG = Example("cat", "cats"), Example("dog, old", "dogs")
@@ -71,6 +80,22 @@ def test_a_full_file_of_examples_is_read() -> None:
     assert len(read_examples(rows.encode())) == MAX_ROWS
     with pytest.raises(T2LError, match="more than"):
         check_examples([("a", "b")] * (MAX_ROWS + 1))
+
+
+def test_solved_examples_are_typed_one_a_line() -> None:
+    assert read_solved(" cat => cats\n\ndog, old=>dogs \n") == (CAT, DOG)
+    assert read_solved(" \n") == check_solved([]) == ()
+    for text, said in (
+        ("cat => cats\ndog", "Line 2 .* 'dog'; write"),
+        ("=> cats", "Line 1"),
+        ("cat =>", "Line 1"),
+    ):
+        with pytest.raises(T2LError, match=said):
+            read_solved(text)
+    with pytest.raises(
+        T2LError, match=f"{MAX_SOLVED + 1} solved examples were given; the most is {MAX_SOLVED}"
+    ):
+        read_solved("a => b\n" * (MAX_SOLVED + 1))
 
 
 def test_no_cell_of_a_table_is_a_formula() -> None:

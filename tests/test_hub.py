@@ -137,6 +137,23 @@ def test_an_update_is_one_new_commit_and_new_refuses_it(place, folder: Path, tmp
         assert Adapter.load(out).weights_sha256 == Adapter.load(source).weights_sha256
 
 
+def test_a_name_is_looked_up_before_and_after_it_is_used(place, folder: Path, tmp_path: Path) -> None:
+    job = {"repo_id": place.name, "token": place.token}
+    assert place.name.startswith(place.child.get("identity", token=place.token)["namespaces"][0] + "/")
+    assert place.child.get("check_name", folder=str(folder), **job)["state"] == "free"
+    place.child.get("publish", folder=str(folder), license="mit", **job)
+    assert place.child.get("check_name", folder=str(folder), **job)["state"] == "same"
+    other = changed(folder, tmp_path / "other", weights=randomly(seed=1))
+    assert place.child.get("check_name", folder=str(other), **job)["state"] == "update"
+    for changes, said in (
+        ({"token": None}, "needs a sign-in"),
+        ({"token": "hf_wrong"}, "does not accept your sign-in"),
+        ({"repo_id": "a-namespace-of-nobody-here/x"}, "may not write in"),
+    ):
+        fault = place.child.refusal("publish", **{"folder": str(folder), "license": "mit", **job, **changes})
+        assert said in fault
+
+
 def test_a_published_card_runs_as_it_stands(hub: LocalHub, child: Child, tiny, tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -733,7 +750,7 @@ def test_the_studio_keeps_what_fits_its_base(monkeypatch, tmp_path: Path) -> Non
     entry = studio.pull("you/sorter")
     studio.publish(entry.id, NAME, TOKEN, mode="pr")
     ((adapter, name, token), options) = seen[0]
-    assert (adapter.id, name, token, options) == (made.id, NAME, TOKEN, {"mode": "pr"})
+    assert (adapter.id, name, token, options) == (made.id, NAME, TOKEN, {"mode": "pr", "likeness": ""})
     generator.spec = replace(made.spec, base_model="other/base")
     with pytest.raises(T2LError, match="choose that base"):
         studio.pull("you/sorter")

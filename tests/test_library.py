@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny_base
 import torch
+from paths import REPO
 from torch import nn
 
 from t2l.adapter import Adapter
@@ -29,6 +30,7 @@ from t2l.train.library import (
     write_peft,
 )
 from t2l.train.loop import FitConfig, fit
+from t2l.train.recon import Library
 from t2l.train.sft import SFTConfig
 
 FIT = {"steps": 12, "learning_rate": 0.02, "validate_every": 4, "log_every": 2}
@@ -199,6 +201,11 @@ def test_libraries_are_read_from_folders_lists_and_the_hub(made, tmp_path: Path,
     monkeypatch.setattr(t2l.hub, "stored_token", lambda: None)
     mixed = read_library([tmp_path / "foreign", out / "first", "some/adapter"])
     assert [m.name for m in mixed] == ["mine", "first", "some/adapter"]
+    listed = Library.open(f"{tmp_path / 'foreign'},doubled=some/adapter")
+    assert sorted(listed.folders) == ["doubled", "mine"]
+    assert torch.equal(
+        listed.read(["doubled"]).B[tiny_base.TARGETS[0]][0], mixed[2].weights().B[tiny_base.TARGETS[0]]
+    )
     for member, name in zip(mixed, ("copy", "first", "twice"), strict=True):
         expected = Adapter.load(out / name).weights
         assert member.spec == expected.spec
@@ -326,3 +333,14 @@ def test_the_base_is_read_as_any_other(place) -> None:
     prompt = base.prompt_ids(chat)
     assert base.tokenizer.decode(prompt).replace(" ", "") == "<user>ab<end><assistant>"
     assert base.tokenizer.decode(base.answer_ids(chat, "ba")).replace(" ", "") == "ba<end>"
+
+
+def test_a_lora_of_the_embedded_base_lowers_the_loss_of_examples_kept_out(tmp_path: Path) -> None:
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite" / "snake_case").symlink_to(REPO / "data" / "suite" / "snake_case")
+    rows = SFTConfig(tasks_per_step=1, examples_per_task=4, tokens_per_row=120)
+    fitting = FitConfig(4, learning_rate=5e-3, validate_every=2)
+    train_library(LibraryRun((str(tmp_path / "suite"),)), rows, fitting, tmp_path / "out")
+    log = (tmp_path / "out/training/snake_case/log.jsonl").read_text().splitlines()
+    first, last = (row["snake_case_loss"] for row in map(json.loads, log) if "snake_case_loss" in row)
+    assert last < first / 2 < 0.5

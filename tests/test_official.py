@@ -23,6 +23,7 @@ from reference import published_adapter, write_checkpoint
 from safetensors.torch import load_file
 
 from t2l.cli import main
+from t2l.encoder import _KNOWN
 from t2l.errors import T2LError
 from t2l.generator import Generator
 from t2l.hypernet import T2L, T2LConfig
@@ -269,6 +270,39 @@ def test_a_multi_task_offset_of_zero_is_not_kept(tmp_path: Path) -> None:
         tensor.zero_()
     write_checkpoint(tmp_path, mine, "offset")
     assert load_official(tmp_path).network.config.shift == "none"
+
+
+def test_an_offset_that_was_learned_without_a_multi_task_lora_stands_beside_head_biases(
+    tmp_path: Path,
+) -> None:
+    mine = network("m", "learned")
+    state = write_checkpoint(tmp_path, mine, learnable_AB_offset=True)
+    for key in state:
+        if key.startswith("AB_offset."):
+            state[key] = torch.randn(state[key].shape)
+    torch.save(state, tmp_path / "hypermod.pt")
+    args = yaml.safe_load((tmp_path / "args.yaml").read_text())
+    embedding = torch.randn(1, 7)
+    expected = published_adapter(state, args, embedding[0], ["v_proj", "q_proj"])
+    made = made_by(load_official(tmp_path), embedding)[0]
+    assert made.keys() == expected.keys()
+    for key, tensor in expected.items():
+        torch.testing.assert_close(made[key], tensor, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        ("Alibaba-NLP/gte-base-en-v1.5", "cls"),
+        ("Alibaba-NLP/gte-large-en-v1.5", "cls"),
+        ("Salesforce/SFR-Embedding-2_R", "last"),
+        ("Salesforce/SFR-Embedding-Mistral", "last"),
+    ],
+)
+def test_encoders_of_both_published_kinds_are_taken(tmp_path: Path, name: str, pooling: str) -> None:
+    folder = copy(tmp_path)
+    settings(emb_model=name)(folder)
+    assert load_official(folder).encoder_name == name and _KNOWN[name].pooling == pooling
 
 
 def test_one_hot_checkpoints_take_task_names_and_numbers_alone(tmp_path: Path) -> None:

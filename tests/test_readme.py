@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -34,9 +35,18 @@ def test_python_examples_run(code: str, tmp_path: Path) -> None:
         assert "adapted: toasters" in done.stdout
 
 
-def test_the_tour_runs_from_its_first_line_to_its_last(tmp_path: Path) -> None:
+def test_the_notebook_is_the_tour(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(REPO / "scripts")
+    from make_notebook import written
+
     text = (REPO / "docs" / "tour.md").read_text(encoding="utf-8")
-    code = "".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    told = (REPO / "docs" / "tour.ipynb").read_text(encoding="utf-8")
+    assert told == written(text), "run: python scripts/make_notebook.py"
+
+
+def test_the_tour_runs_from_its_first_line_to_its_last(tmp_path: Path) -> None:
+    cells = json.loads((REPO / "docs" / "tour.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     environment = {**os.environ, "PYTHONPATH": str(REPO)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

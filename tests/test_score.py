@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zipfile
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from safetensors.torch import load_file
 
 from t2l.engine import MAX_COLUMNS, Decoding
 from t2l.errors import T2LError
-from t2l.score import Scores, halves
+from t2l.lora import LoRASpec, stack
+from t2l.score import Scores, halves, score
 from t2l.studio import Limits, Studio, Wordings
 from t2l.tasks import Example
 
@@ -54,6 +57,9 @@ def test_the_better_wording_is_chosen_on_one_half_and_told_of_on_the_other(studi
     assert found.first.text == bad and found.first.n == found.best.n == found.base.n == len(reporting)
     assert found.best.strict > found.first.strict and found.ranked[0].text == PLURAL
     assert {t.n for t in found.ranked} == {len(choosing)} and len(found.ranked) > 2
+    # The descriptions of near trained tasks take part too.
+    near = {near.description for text in (bad, PLURAL) for near in studio.likeness(text).nearest}
+    assert near <= {t.text for t in found.ranked}
     assert [e.id for e in studio.adapters(visitor="k" * 20)] == [found.made.adapter.id]
     # Its own adapter is what the same words give on their own.
     assert studio.make(PLURAL).id == found.made.adapter.id
@@ -76,6 +82,27 @@ def test_a_batch_is_a_zip_of_peft_folders_with_the_ids_of_each_alone(studio: Stu
     *_, (_, other) = studio.batch([PLURAL], visitor="k" * 20)
     studio.zip(studio.describe(PLURAL, visitor="k" * 20).adapter.id, visitor="k" * 20)
     assert other is not None and other.is_file() and not file.exists()
+
+
+def test_a_thousand_rows_are_asked_a_pass_at_a_time_and_take_little_memory() -> None:
+    examples = [Example(f"{n} {'word ' * (n % 60)}", f"{n}") for n in range(1000)]
+    columns = stack([LoRASpec("base", 1, {"self_attn.q_proj": (4, 4)}, 1, 1.0).zeros()] * 3)
+    passes = []
+
+    def echo(chats, adapters, decoding):
+        passes.append(len(chats))
+        assert adapters.n == len(chats) and decoding.max_new_tokens == 8
+        yield [chat[0]["content"].split()[0] for chat in chats]
+
+    tracemalloc.start()
+    try:
+        (scores,) = deque(score(echo, examples, columns, 8), maxlen=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert all(scores.right(2)) and scores.done == 3000 and max(passes) == MAX_COLUMNS
+    # A few lists of a thousand answers: nothing is kept of a pass but its texts.
+    assert peak < 3e6
 
 
 def test_what_cannot_be_scored_is_refused_at_once(studio: Studio) -> None:

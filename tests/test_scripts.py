@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import json
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,6 +15,7 @@ import yaml
 from paths import REPO
 
 from t2l.base import BaseModel
+from t2l.presets import PRESETS, Shape
 
 
 def script(name: str) -> ModuleType:
@@ -51,3 +55,18 @@ def test_the_phrases_of_our_own_have_right_answers(name: str) -> None:
         "extract_url": lambda text: next(word for word in text.split() if "://" in word).rstrip(".,"),
     }[name]
     assert all(right(example["input"]) == example["output"] for example in task["examples"])
+
+
+@pytest.mark.parametrize("preset", ["mistral-7b", "gemma-2-2b"])
+def test_the_measuring_of_large_bases_runs_on_a_small_one(preset: str, tmp_path: Path, monkeypatch) -> None:
+    bench, out = script("bench_gpu"), tmp_path / "results" / "gpu.json"
+    small = dataclasses.replace(PRESETS[preset], shape=Shape(2, 32, 48, 4, 2, 8, 64))
+    monkeypatch.setitem(PRESETS, preset, small)
+    options = f"--preset {preset} --device cpu --prompt 5 --tokens 3 --repeats 1 --out {out}"
+    monkeypatch.setattr(sys, "argv", ["bench_gpu.py", *options.split()])
+    bench.main()
+    found = json.loads(out.read_text())
+    assert (found["layers"], found["dtype"]) == (2, "bfloat16") and found["generation"]["cpu_ms"] > 0
+    streaming = found["streaming"]
+    ratio = streaming["side_by_side"]["step_ms"] / streaming["base_alone"]["step_ms"]
+    assert streaming["side_by_side_over_base_alone"] == pytest.approx(ratio, rel=0.01, abs=0.001)

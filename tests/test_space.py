@@ -47,6 +47,7 @@ def house(tmp_path: Path) -> Path:
         ("checkpoints/tiny/config.json", b"{}"),
         ("checkpoints/tiny/model.safetensors", bytes(range(256)) * 40),
         ("checkpoints/.cache/model.safetensors", b"hidden"),
+        ("results/tiny.jsonl", b"{}\n"),
         ("t2l/__pycache__/x.cpython-311.pyc", b"compiled"),
         ("t2l/x.pyc", b"compiled"),
         ("t2l/.env", b"SECRET"),
@@ -110,9 +111,10 @@ def test_the_project_itself_is_a_space_that_runs(tmp_path: Path) -> None:
         shutil.copy(REPO / name, house / name)
     (house / "README.md").write_text(readme(), encoding="utf-8")
     files = space_files(house)
-    modules = {p.relative_to(REPO).as_posix() for p in (REPO / "t2l").rglob("*.py")}
+    inside = {p.relative_to(REPO).as_posix() for p in (REPO / "t2l").rglob("*.*") if p.suffix != ".pyc"}
     checkpoints = {p.relative_to(REPO).as_posix() for p in (REPO / "checkpoints").glob("*/*.*")}
-    assert set(files) == {*FILES, *modules, "t2l/card.md", *checkpoints}
+    rows = {p.relative_to(REPO).as_posix() for p in (REPO / "results").iterdir()}
+    assert set(files) == {*FILES, *inside, *checkpoints, *rows} and "t2l/card.md" in inside
     assert len(checkpoints) >= 6 and sum(map(len, files.values())) < 100_000_000
     for name, data in files.items():
         assert name == "README.md" or data == (REPO / name).read_bytes()
@@ -122,6 +124,7 @@ def test_the_project_itself_is_a_space_that_runs(tmp_path: Path) -> None:
     code = (
         "import app, t2l, os; assert t2l.__file__.startswith(os.getcwd())\n"
         "studio, page = app.create(); assert len(page.blocks) > 10\n"
+        "from t2l.studio import measurements; assert measurements()\n"
         "print(studio.describe('Output the plural of the noun.').adapter.id)"
     )
     environment = {**os.environ, "T2L_SHELF": str(tmp_path / "shelf"), "HF_HUB_OFFLINE": "1"}

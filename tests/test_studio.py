@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from t2l.cli import main
 from t2l.engine import Decoding
 from t2l.errors import T2LError
 from t2l.lora import LoRAWeights, stack
@@ -245,6 +247,21 @@ def test_likeness_names_the_nearest_task_and_warns_of_what_is_far(studio: Studio
     far = studio.likeness("qwertz 8813 %%")
     assert far.similarity is not None and far.far is not None and far.similarity < far.far
     assert f"{far.similarity:.2f}" in far.warning and far.nearest[0].name in far.warning
+
+
+def test_every_door_to_the_hub_tells_how_near_the_task_is(studio: Studio, tmp_path: Path, capsys) -> None:
+    made = studio.describe(PLURAL)
+    near = studio.likeness(PLURAL).nearest[0]
+    told = f"by cosine: singular\\_to\\_plural ({near.similarity:.2f})"
+    assert told in studio.preview(made.adapter.id, "you/x")["README.md"].decode()
+    made.adapter.save(tmp_path / "made")
+    assert (
+        main(["push", str(tmp_path / "made"), "you/x", "--dry-run"]) == 0 and told in capsys.readouterr().out
+    )
+    # Nobody knows it of another generator of that name, nor of what was opened from elsewhere.
+    for facts in ({"generator_id": "0" * 64}, {"source": "you/x"}):
+        assert studio.told_likeness(replace(made.adapter, **facts)) == ""
+    assert "far from all of them: expect little" in studio.told_likeness(studio.make("qwertz 8813 %%"))
 
 
 def test_hints_are_computed_from_what_they_would_bring(studio: Studio) -> None:

@@ -68,6 +68,7 @@ META_FAULTS = {
     "a blank description": ("descriptions: [' ']\n", "needs `descriptions`"),
     "unknown metric": (META + "metric: bleu\n", "metric 'bleu' is unknown"),
     "unhashable metric": (META + "metric: [choice]\n", "metric .* is unknown"),
+    "an unknown fact": (META + "spilt: eval\n", "'spilt' is unknown; choose from"),
     "unknown split": (META + "split: valid\n", "split 'valid' is unknown"),
     "no tokens": (META + "max_new_tokens: 0\n", "max_new_tokens"),
     "tokens in words": (META + "max_new_tokens: many\n", "max_new_tokens"),

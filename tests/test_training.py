@@ -28,7 +28,7 @@ from t2l.errors import T2LError
 from t2l.generator import Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
-from t2l.tasks import Task, read_suite
+from t2l.tasks import Example, Task, read_suite
 from t2l.train import loop
 from t2l.train.contrast import ContrastRun, load_encoder_adapter, train_encoder
 from t2l.train.loop import FitConfig, fit
@@ -37,6 +37,7 @@ from t2l.train.sft import (
     SFTData,
     SFTRun,
     Step,
+    Turns,
     _begin_at,
     _begin_from,
     answer_losses,
@@ -100,6 +101,23 @@ def test_packed_examples_give_the_losses_and_gradients_of_separate_ones(tiny) ->
     assert float(total.detach()) == pytest.approx(expected, abs=1e-6)
     for one, other in zip(packed.parameters(), separate.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_turns_give_the_losses_of_the_whole_conversation(tiny) -> None:
+    base, separate = TinyBase(tiny), examples()[0]
+    # What every prompt but the first adds.
+    row = Turns([separate[0], *((prompt[4:], answer) for prompt, answer in separate[1:])])
+    losses, share = answer_losses(tiny, pack([row, examples()[1]]).to(base))
+    ids = [token for prompt, answer in row for token in prompt + answer]
+    logits, at, expected = tiny(torch.tensor([ids])).logits[0], 0, 0.0
+    for prompt, answer in row:
+        at += len(prompt)
+        target = torch.tensor(answer)
+        expected += float(nn.functional.cross_entropy(logits[at - 1 : at - 1 + len(answer)], target)) / 3 / 2
+        at += len(answer)
+    of_row = sum(len(answer) for _, answer in row)
+    assert float((losses * share)[:of_row].sum()) == pytest.approx(expected, abs=1e-6)
+    assert float(share.sum()) == pytest.approx(1)
 
 
 def test_packing_shares_the_common_start_once() -> None:
@@ -259,6 +277,15 @@ def test_some_rows_say_the_task_in_the_words_that_their_adapter_is_made_from(bas
         SFTConfig(described=1.5)
 
 
+def test_a_row_may_be_a_conversation_about_the_same_examples(base, tasks) -> None:
+    plain, every = data(base, tasks, described=0.5), data(base, tasks, described=0.5, turns=1.0)
+    for number in range(4):
+        for apart, joined in zip(plain.rows(number)[0], every.rows(number)[0], strict=True):
+            assert isinstance(joined, Turns) and not isinstance(apart, Turns)
+            assert joined[0] == apart[0]
+            assert [answer for _, answer in joined] == [answer for _, answer in apart]
+
+
 def test_noise_blurs_the_condition_and_keeps_its_length(base, tasks) -> None:
     plain, blurred = data(base, tasks).step(5), data(base, tasks, condition_noise=0.3).step(5)
     assert torch.equal(plain.rows.ids, blurred.rows.ids)
@@ -358,6 +385,14 @@ def test_rows_keep_their_budgets_and_never_read_what_is_reserved(base, tasks) ->
         assert step.rows.ids.shape[1] <= 90 and 4 <= step.examples <= 12
     for task, index in made._tokens:
         assert index < len(tasks[task].train) - reserved(tasks[task])
+
+
+def test_an_example_that_is_too_long_is_refused_before_training_starts(base, tasks) -> None:
+    long = replace(tasks[0], train=(*tasks[0].train, Example("word " * 300, "x")))
+    named = f"Example {len(long.train)} of task {long.name} has .* more than max_tokens=256"
+    with pytest.raises(T2LError, match=named):
+        data(base, [*tasks[1:], long], max_tokens=256)
+    assert not data(base, tasks, max_tokens=256)._tokens
 
 
 class Line(nn.Module):
@@ -628,19 +663,25 @@ def child(*command: str | Path, **environment: str) -> None:
     assert made.returncode == 0, made.stderr[-3000:]
 
 
-METHODS = ("sft", "library", "multitask")
+METHODS = ("sft", "library", "multitask", "dnd")
 
 
 def test_two_processes_give_the_loss_curve_of_one(place, tmp_path: Path) -> None:
     script = REPO / "tests" / "train_child.py"
     child(script, "launched", place, tmp_path / "one", *METHODS)
     # On a machine without a GPU, too, this is how accelerate starts processes that know each other.
-    launcher = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
-    launcher += ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
-    launcher += ("--main_process_port", "0")
-    child(*launcher, script, "launched", place, tmp_path / "two", *METHODS)
-    for method in ("sft", "multitask"):
-        one, two = (log_of(tmp_path / n / method) for n in ("one", "two"))
+    launch = ("-m", "accelerate.commands.launch", "--main_process_port", "0")
+    two = ("--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+    two += ("--mixed_precision", "no", "--dynamo_backend", "no")
+    child(*launch, *two, script, "launched", place, tmp_path / "two", *METHODS)
+    # FSDP as configured for GPUs; interrupted and begun again in the middle.
+    config = tmp_path / "fsdp.yaml"
+    config.write_text(f"{(REPO / 'configs' / 'fsdp.yaml').read_text()}use_cpu: true\n")
+    child(*launch, "--config_file", config, script, "shared_out", place, tmp_path / "fsdp", "sft")
+    assert (tmp_path / "fsdp/sft/state/progress.json").is_file()
+    assert not (tmp_path / "fsdp/sft/state.pt").exists()
+    for other, method in (("two", "sft"), ("two", "multitask"), ("two", "dnd"), ("fsdp", "sft")):
+        one, two = (log_of(tmp_path / n / method) for n in ("one", other))
         for mine, theirs in zip(one, two, strict=True):
             timeless = [k for k in mine if "second" not in k]
             assert {k: mine[k] for k in timeless} == pytest.approx({k: theirs[k] for k in timeless}, abs=2e-5)
@@ -658,13 +699,18 @@ def test_two_processes_give_the_loss_curve_of_one(place, tmp_path: Path) -> None
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 def test_a_killed_run_goes_on_to_the_same_bits(place, tmp_path: Path) -> None:
-    child(REPO / "tests" / "train_child.py", "killed", place, tmp_path, *METHODS)
+    child(REPO / "tests" / "train_child.py", "killed", place, tmp_path, *METHODS, "dnd_sft", "encoder")
     files = [f for f in (tmp_path / "whole").rglob("*.safetensors")]
-    # Generator and best with their indices; five adapters; adapter and best.
-    assert len(files) == 4 + 5 + 2
+    # Generator and best with their indices; five adapters; adapter and best; of both DnDs; the encoder.
+    assert len(files) == 4 + 5 + 2 + 2 * 2 + 1
     for file in files:
         again = tmp_path / "killed" / file.relative_to(tmp_path / "whole")
         assert file.read_bytes() == again.read_bytes(), file
+    # And they had learned something for examples that are kept out.
+    for method in ("sft", "multitask", "library/training/copy"):
+        rows = [row for row in log_of(tmp_path / "whole" / method) if "lr" not in row]
+        first, last = (sum(v for k, v in row.items() if k != "step") for row in (rows[0], rows[-1]))
+        assert last < first - 0.01, method
 
 
 def test_the_rate_rises_and_falls_to_zero() -> None:

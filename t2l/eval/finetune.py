@@ -41,8 +41,13 @@ def recipe_id(spec: LoRASpec) -> str:
     return hashlib.sha256(json.dumps([RECIPE, spec.to_json()]).encode()).hexdigest()[:16]
 
 
-def finetune(base: BaseModel, examples: Sequence[Example], spec: LoRASpec, seed: int) -> LoRAWeights:
-    """A LoRA trained on these examples alone, float32 on the CPU; the same seed gives the same one."""
+def finetune(
+    base: BaseModel, examples: Sequence[Example], spec: LoRASpec, seed: int, *, count: int = 0
+) -> LoRAWeights:
+    """A LoRA trained on these examples alone, float32 on the CPU; the same seed gives the same one.
+
+    count: steps, in place of the recipe's for so many examples.
+    """
     tokens = [tokenise(base, example) for example in examples]
     number = torch.zeros(1, dtype=torch.long)
 
@@ -52,7 +57,7 @@ def finetune(base: BaseModel, examples: Sequence[Example], spec: LoRASpec, seed:
 
     network = FreeLoRA(spec, 1, seed).to(base.device)
     config = FitConfig(
-        steps(len(examples)), RECIPE["rate"], seed=seed, log_every=RECIPE["most"], save_minutes=600
+        count or steps(len(examples)), RECIPE["rate"], seed=seed, log_every=RECIPE["most"], save_minutes=600
     )
     attention = base.model.config._attn_implementation
     # The backward of fused attention is a slow path on a CPU.

@@ -82,6 +82,8 @@ DESCRIBED_SHOTS_FORMAT = "system, turns"
 
 # How training says the task (`BaseModel.told`), and so what adapters are asked with beside a description.
 TRAINED_FORMAT = "system"
+# And how its conversations show solved examples.
+PLAIN_SHOTS = "turns"
 # Chosen on train-split tasks by scripts/choose_formats.py, see docs/evaluation.md.
 DESCRIPTION_FORMAT = "labelled, alone"
 SHOTS_FORMAT = "turns, system"

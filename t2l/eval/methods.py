@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from t2l.eval.formats import (
     DESCRIBED_SHOTS_FORMAT,
     DESCRIPTION,
     DESCRIPTION_FORMAT,
+    PLAIN_SHOTS,
     SHOTS,
     SHOTS_FORMAT,
     TRAINED_FORMAT,
@@ -163,6 +165,15 @@ def _told(ask: Ask, text: str) -> Chat:
     return DESCRIPTION[TRAINED_FORMAT](ask.task.descriptions[ask.number or 0], text)
 
 
+def _shown_before(ask: Ask, text: str) -> Chat:
+    return SHOTS[PLAIN_SHOTS](ask.examples, text)
+
+
+def _told_and_shown_before(ask: Ask, text: str) -> Chat:
+    said = {"role": "system", "content": ask.task.descriptions[ask.number or 0]}
+    return [said, *SHOTS[PLAIN_SHOTS](ask.examples, text)]
+
+
 def _in_context(ask: Ask, text: str) -> Chat:
     return SHOTS[SHOTS_FORMAT](ask.examples, text)
 
@@ -227,6 +238,12 @@ def _shown_nothing(sources: Sources, ask: Ask) -> LoRAWeights:
 def _of_library(sources: Sources, ask: Ask) -> LoRAWeights:
     assert sources.library and ask.of is not None
     return sources.library.read([ask.of])[0]
+
+
+def _trained(sources: Sources, ask: Ask) -> LoRAWeights:
+    assert sources.library
+    names = sorted(name for name in sources.library.folders if name != ask.task.name)
+    return sources.library.read([random.Random(f"{ask.seed}/{ask.task.name}").choice(names)])[0]
 
 
 def _multitask(sources: Sources, ask: Ask) -> LoRAWeights:
@@ -301,6 +318,10 @@ METHODS = {
         examples=N_SHOTS,
     ),
     "mean": Method("mean of a library of LoRAs", adapter=lambda s, _: s.mean, needs="library"),
+    # What Drag-and-Drop's authors compare with: over many tasks the average score of training LoRAs.
+    "training": Method(
+        "the library's LoRA of another task, drawn", adapter=_trained, needs="library", drawn=True
+    ),
     "multitask": Method("one multi-task LoRA", adapter=_multitask, needs="multitask"),
     "multitask_told": Method(
         "one multi-task LoRA, description in the prompt too",
@@ -328,6 +349,34 @@ METHODS = {
     # For tasks that were trained on: descriptions that were trained on as well, and two that were not.
     "t2l_seen": _t2l("Text-to-LoRA, trained task, trained descriptions", (0, 3)),
     "t2l_unseen": _t2l("Text-to-LoRA, trained task, new descriptions", (6, 7)),
+    "t2l_icl": Method(
+        f"**Text-to-LoRA**, {N_SHOTS} solved examples in the prompt too",
+        _shown_before,
+        THREE,
+        _generated,
+        _own,
+        "generator",
+        PLAIN_SHOTS,
+        examples=N_SHOTS,
+    ),
+    "t2l_told_icl": Method(
+        f"**Text-to-LoRA**, description and {N_SHOTS} solved examples in the prompt too",
+        _told_and_shown_before,
+        THREE,
+        _generated,
+        _own,
+        "generator",
+        f"{TRAINED_FORMAT}, {PLAIN_SHOTS}",
+        examples=N_SHOTS,
+    ),
+    "multitask_icl": Method(
+        f"one multi-task LoRA, {N_SHOTS} solved examples in the prompt too",
+        _shown_before,
+        adapter=_multitask,
+        needs="multitask",
+        format=PLAIN_SHOTS,
+        examples=N_SHOTS,
+    ),
     # The protocol of the paper, whose prompts hold the definition of the task.
     "t2l_told": _t2l("**Text-to-LoRA**, description in the prompt too", THREE, told=True),
     "t2l_told_seen": _t2l(

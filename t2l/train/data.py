@@ -41,6 +41,12 @@ EXCLUDED = {
     1389: "hellaswag",
     1391: "winogrande",
 }
+# Those that the published training keeps for validation, as tasks never seen; 479 of its 500 remain.
+# Source: the same lists.
+KEPT_OUT = frozenset({35, 39, 202, 304, 362, 614, 701, 706, 710, 726, 1557})
+# What the published prompts say after a definition, and where several outputs are right.
+_PLAINLY = " Please complete the task without any explanation."
+_LISTED = "\nThe answer should be a comma-separated list of possible completions."
 _TEMPLATES = (
     "{said}.",
     "Your task: {said}.",
@@ -71,10 +77,12 @@ class Columns:
     ignore: tuple[str, ...] = ()
 
 
-def read_examples(file: str | Path, columns: Columns | None = None, layout: str = "plain") -> list[Example]:
+def read_examples(
+    file: str | Path, columns: Columns | None = None, layout: str = "plain", defined: bool = False
+) -> list[Example]:
     """The examples of a .jsonl, .csv (with a header) or .parquet file, in order; equal ones once.
 
-    layout: "plain", a text for input and output each; "super_natural", see `super_natural`.
+    layout: "plain", a text for input and output each; "super_natural", see `super_natural`, as is defined.
     Raises T2LError naming file, line and fault: not JSON, over 262,144 bytes, unknown or missing fields, no
     text, or fewer than two examples.
     """
@@ -99,7 +107,7 @@ def read_examples(file: str | Path, columns: Columns | None = None, layout: str 
                     raise T2LError(f"{where}: the field {field!r} is missing; add it.")
             values = row[columns.input], row[columns.output]
             if layout == "super_natural":
-                example = super_natural(*values, where=where)[1]
+                example = super_natural(*values, where=where, defined=defined)[1]
             else:
                 example = Example(*(_text(value, where) for value in values))
             if not example.output.strip():
@@ -182,12 +190,15 @@ def _parquet(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise T2LError(f"{file} cannot be read ({str(err)[:200]}); fetch it again.") from err
 
 
-def super_natural(text: Any, outputs: Any, where: str = "this row") -> tuple[str, Example]:
+def super_natural(
+    text: Any, outputs: Any, where: str = "this row", defined: bool = False
+) -> tuple[str, Example]:
     """(definition, example) of one row of a Lots-of-LoRAs dataset, which holds a whole few-shot prompt.
 
-    Several right outputs are joined by commas, as in arXiv 2506.06105's code. Raises T2LError where the
-    prompt has another form: "Definition: ...", "Positive Example 1 -", ..., "Now complete the following
-    example -", "Input: ...", "Output:".
+    Several right outputs are joined by commas. defined: the example's input begins with the definition, in
+    the words of the published training. Raises T2LError where the prompt has another form: "Definition:
+    ...", "Positive Example 1 -", ..., "Now complete the following example -", "Input: ...", "Output:".
+    Source: arXiv 2506.06105's code.
     """
     if not isinstance(outputs, list) or not outputs or not all(isinstance(o, str) for o in outputs):
         raise T2LError(f"{where}: output must be a list of texts, not {json.dumps(outputs)[:80]}.")
@@ -202,7 +213,10 @@ def super_natural(text: Any, outputs: Any, where: str = "this row") -> tuple[str
             f'{where}: the input is no prompt of this layout ("Definition: ...", examples, "Now complete the '
             'following example -"); use layout=plain.'
         )
-    return found["definition"].strip(), Example(found["input"].strip(), ", ".join(outputs))
+    definition, asked = found["definition"].strip(), found["input"].strip()
+    if defined:
+        asked = f"{definition}{_PLAINLY}{_LISTED if len(outputs) > 1 else ''}\n\n{asked}"
+    return definition, Example(asked, ", ".join(outputs))
 
 
 def definition_of(file: str | Path, columns: Columns | None = None) -> str:
@@ -276,7 +290,7 @@ def convert(
         if called in tasks or (out / called).exists():
             raise T2LError(f"There is a task {called!r} in {out} already; choose another name (--name).")
         benchmark = _benchmark(called, layout, how.split)
-        examples = [read_examples(part, columns, layout) for part in parts]
+        examples = [read_examples(part, columns, layout, how.definition_in_input) for part in parts]
         definition = definition_of(parts[0], columns) if layout == "super_natural" else ""
         said = [*(descriptions or _beside(parts[0])), *([definition] if definition else [])]
         if not said and not how.later:
@@ -285,8 +299,6 @@ def convert(
                 f"{parts[0].with_suffix('.txt').name} beside it, or let them be written later (--later)."
             )
         wordings = [w for text in dict.fromkeys(said) for w in paraphrases(text, how.paraphrases + 1)]
-        if how.definition_in_input and definition:
-            examples = [[Example(f"{definition}\n\n{e.input}", e.output) for e in part] for part in examples]
         train, test = examples if len(examples) == 2 else divide(examples[0], how.test)
         facts: dict[str, Any] = {"name": called, "split": how.split, "metric": how.metric}
         facts |= {"max_new_tokens": how.max_new_tokens, "license": how.license}
@@ -374,9 +386,15 @@ def _beside(file: Path) -> list[str]:
 
 
 def _benchmark(name: str, layout: str, split: str) -> str:
-    """The benchmark that a task is made from; raises T2LError where it would be trained on."""
-    number = re.match(r"(?:task|lol_)0*([0-9]{1,4})(?![0-9])", name)
-    benchmark = EXCLUDED.get(int(number[1]), "") if number and layout == "super_natural" else ""
+    """The benchmark that a task is made from; raises T2LError for what the published training leaves out."""
+    found = re.match(r"(?:task|lol_)0*([0-9]{1,4})(?![0-9])", name)
+    number = int(found[1]) if found and layout == "super_natural" else 0
+    benchmark = EXCLUDED.get(number, "")
+    if number in KEPT_OUT and split == "train":
+        raise T2LError(
+            f"{name} is one of the {len(KEPT_OUT)} tasks that the published training keeps for validation; "
+            "leave it out, or convert it with split=eval."
+        )
     if benchmark and split == "train":
         raise T2LError(
             f"{name} is made from the benchmark {benchmark}, which the published evaluation measures on, so "

@@ -3,6 +3,7 @@ Knows adapters, inputs of tasks and networks; no base model and no answer is rea
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import random
@@ -250,13 +251,8 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
         masked=not run.unmasked,
     )
 
-    def embed(texts: Sequence[str]) -> Tensor:
-        prompts = Condition(prompts=tuple(texts)).prompts
-        states = encoder.prompt_states(prompts, run.length, masked=config.masked)
-        # Half the memory; its rounding is far below the differences of prompts.
-        return states.half()
-
-    prompts = [embed(_inputs(task)[: run.pool]) for task in tasks]
+    embed = functools.partial(embedded, encoder, config)
+    prompts = [embed(inputs(task)[: run.pool]) for task in tasks]
     states = [read_states(library, run.library, name, run.states) for name in names]
     used = ~states[0][0].isnan()
     weight = finish_importance([deviation(s.float()) for s in states], used)
@@ -274,11 +270,11 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
     )
     # Prompts of trained tasks that training never draws, and tasks that it never sees.
     some = range(0, len(tasks), -(-len(tasks) // _VALIDATED))
-    seen = [(_unread(tasks[n]), states[n][:1]) for n in some if reserved(tasks[n])]
-    unseen = [(_inputs(t), read_states(library, run.library, t.name, run.states)[:1]) for t in held_out]
+    seen = [(unread(tasks[n]), states[n][:1]) for n in some if reserved(tasks[n])]
+    unseen = [(inputs(t), read_states(library, run.library, t.name, run.states)[:1]) for t in held_out]
     groups = {
         kind: Step(
-            torch.stack([_cycled(embed(texts[: run.prompts]), run.prompts).float() for texts, _ in pairs]),
+            torch.stack([cycled(embed(texts[: run.prompts]), run.prompts).float() for texts, _ in pairs]),
             torch.cat([target for _, target in pairs]).float(),
         )
         for kind, pairs in (("seen", seen), ("unseen_tasks", unseen))
@@ -353,26 +349,35 @@ def _centre(network: DnD, states: Sequence[Tensor]) -> None:
     network.get_buffer("scale").copy_(spread.clamp_min(1e-4)[:, None, None])
 
 
-def _inputs(task: Task) -> list[str]:
+def embedded(encoder: TextEncoder, config: DnDConfig, texts: Sequence[str]) -> Tensor:
+    """The states of prompts (texts, L, C) as a network reads them, float16."""
+    prompts = Condition(prompts=tuple(texts)).prompts
+    # Half the memory; its rounding is far below the differences of prompts.
+    return encoder.prompt_states(prompts, config.length, masked=config.masked).half()
+
+
+def inputs(task: Task) -> list[str]:
     """The inputs that training may draw as prompts; blank ones are no prompts."""
     return [
         example.input for example in task.train[: len(task.train) - reserved(task)] if example.input.strip()
     ]
 
 
-def _unread(task: Task) -> list[str]:
+def unread(task: Task) -> list[str]:
+    """The inputs that training never draws, for validation."""
     return [
         example.input for example in task.train[len(task.train) - reserved(task) :] if example.input.strip()
     ]
 
 
-def _cycled(states: Tensor, count: int) -> Tensor:
+def cycled(states: Tensor, count: int) -> Tensor:
+    """Exactly `count` states (count, L, C) of fewer or more: the first ones, again and again."""
     return states[[i % len(states) for i in range(count)]]
 
 
 def _groups(task: Task, count: int) -> list[list[str]]:
     """Some draws of prompts of a task, the same ones every time."""
-    texts = _inputs(task)
+    texts = inputs(task)
     draw = random.Random(task.name)
     drawn = [draw.sample(texts, min(count, len(texts))) for _ in range(_DRAWS)]
     return [list(itertools.islice(itertools.cycle(group), count)) for group in drawn]
@@ -389,6 +394,6 @@ def _tasks(run: DnDRun) -> tuple[list[Task], list[Task]]:
             f"least 2 are needed; its folders are named {', '.join(sorted(there)[:3])}, ..."
         )
     for task in (*tasks, *held_out):
-        if not _inputs(task):
+        if not inputs(task):
             raise T2LError(f"Task {task.name} has no inputs, which are its prompts; leave it out.")
     return tasks, held_out

@@ -78,8 +78,8 @@ class LibraryRun(LoRARun):
     """What `train_library` trains.
 
     snapshots: how many states of each adapter are kept besides the best one: the last ones, `snapshot_every`
-    steps apart. shared_a: folder of an adapter, such as a multi-task LoRA, that every one begins at and whose A
-    it keeps: B alone is trained, so that the mean of adapters is the mean of what they do.
+    steps apart. shared_a: folder of an adapter, such as a multi-task LoRA, that every one begins at and whose
+    A it keeps: B alone is trained, so that the mean of adapters is the mean of what they do.
     Raises T2LError for values that cannot work.
     """
 
@@ -104,6 +104,7 @@ class Adapters(nn.Module):
 
     def __init__(self, spec: LoRASpec, n: int, seed: int = 0, start: LoRAWeights | None = None) -> None:
         super().__init__()
+        self.spec = spec
         self.each = nn.ModuleList(FreeLoRA(spec, 1, seed) for _ in range(n))
         if start is not None:
             for adapter in self.each:
@@ -258,7 +259,7 @@ def _train_group(
             "validation_loss": memory["best"][n],
             "best_step": memory["best_step"][n] if validated else done,
             "steps": memory["steps"][n] or done,
-            "spec": network.each[n].spec.to_json(),
+            "spec": network.spec.to_json(),
             "snapshots": [f"{SNAPSHOTS}/{place}/{name}" for name in kept],
         }
         _write(_done_file(out, place), row)
@@ -432,11 +433,13 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
     """The adapters of a library: their names and specifications now, their weights when they are called for.
 
     source: a folder that `train_library` wrote, a folder of PEFT folders, one PEFT folder, a Hub id
-    (namespace/name, fetched as by `t2l.hub.pull`), or a list of such. Raises T2LError for what is none of
-    these, holds no adapter, or names two adapters alike.
+    (namespace/name, or TASK=namespace/name, fetched as by `t2l.hub.pull`), or several of them, as a list or
+    by commas. Raises T2LError for what is none of these, holds no adapter, or names two adapters alike.
     """
     members: list[Member] = []
-    for item in [source] if isinstance(source, str | Path) else source:
+    if isinstance(source, str | Path):
+        source = [source] if Path(source).exists() else str(source).split(",")
+    for item in source:
         folder = Path(item)
         if (folder / CONFIG).is_file():
             members.append(_member(folder))
@@ -446,8 +449,8 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
                 raise T2LError(f"{folder} holds no PEFT folder; give a library or a folder of adapters.")
             names = _names(folder)
             members += [_member(inner, names.get(inner.name, inner.name)) for inner in inside]
-        elif re.fullmatch(r"[\w.-]+/[\w.-]+", str(item)):
-            members.append(_pulled(str(item)))
+        elif found := re.fullmatch(r"(?:([^=/]+)=)?([\w.-]+/[\w.-]+)", str(item)):
+            members.append(_pulled(found[2], found[1]))
         else:
             raise T2LError(f"{item} is neither a folder nor a Hub id (namespace/name).")
     if not members:
@@ -475,11 +478,11 @@ def _names(folder: Path) -> dict[str, str]:
         raise T2LError(f"{folder / INDEX} cannot be read ({err}); train or fetch the library again.") from err
 
 
-def _pulled(repo: str) -> Member:
+def _pulled(repo: str, name: str | None) -> Member:
     """A Hub adapter, laid down in the cache, so that its weights need not stay in memory."""
     from t2l.hub import pull, stored_token
 
     adapter = pull(repo, token=stored_token())
     folder = cache_folder() / "library" / repo.replace("/", "--")
     write_peft(adapter.weights, folder)
-    return Member(repo, adapter.spec, folder)
+    return Member(name or repo, adapter.spec, folder)

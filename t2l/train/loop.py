@@ -324,7 +324,10 @@ def _passes(
 def _clip(accelerator: Any, network: nn.Module, parts: Sequence[nn.Module], most: float) -> Tensor:
     """Scales the gradients down to norm `most`, those of each part by themselves; the (largest) norm."""
     if not parts:
-        return torch.as_tensor(accelerator.clip_grad_norm_(network.parameters(), most))
+        norm = torch.as_tensor(accelerator.clip_grad_norm_(network.parameters(), most))
+        # Where parameters are shared out (FSDP 2), so is their norm.
+        whole: Any = getattr(norm, "full_tensor", None)
+        return whole() if whole else norm
     norms = [
         nn.utils.clip_grad_norm_(part.parameters(), most)
         for part in parts

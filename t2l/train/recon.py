@@ -256,7 +256,8 @@ def relative_errors(made: LoRAWeights, targets: LoRAWeights) -> dict[str, Tensor
 class ReconRun:
     """What `train_recon` trains: the network's form, the library, and where its descriptions come from.
 
-    library: folder with a PEFT folder for each task, named as the task. tasks: folders of task suites.
+    library: folder with a PEFT folder for each task, named as the task, or what else `read_library` reads.
+    tasks: folders of task suites.
     loss: "raw", "z_score", "delta" (exact, slow at the size of a real base) or "frobenius", see `Units`.
     condition: "pooled", "tokens", see `T2LConfig`, or "one_hot": it reads the task's number, no text.
     descriptions: how many of each task's descriptions are trained on. tasks_per_step: adapters of a step;

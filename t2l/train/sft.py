@@ -44,6 +44,8 @@ class SFTConfig:
     condition_noise: against learning descriptions by heart, see `blur`; 0 takes one description as it is.
     described: fraction of the rows whose prompts say the task too, in the words of the description that
         was drawn; 1 is the reference's protocol, whose prompts hold the task's definition.
+    turns: fraction of the rows whose examples are turns of one conversation instead of separate chats, so
+        that each reads those before it as solved examples (compare MetaICL, arXiv 2110.15943).
     family_power: a task is drawn with its family's size to the power of minus this: 0 draws every task alike,
         1 every family.
     neftune: uniform noise on the base's input embeddings, at most neftune/sqrt(t·d) for t tokens of d
@@ -61,6 +63,7 @@ class SFTConfig:
     label_smoothing: float = 0.0
     condition_noise: float = 0.0
     described: float = 0.0
+    turns: float = 0.0
     family_power: float = 0.5
     neftune: float = 0.0
     lora_dropout: float = 0.0
@@ -76,8 +79,9 @@ class SFTConfig:
                 raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
         if not 0 <= self.condition_noise <= 10:
             raise T2LError(f"condition_noise must be a number from 0 to 10, not {self.condition_noise!r}.")
-        if not 0 <= self.described <= 1:
-            raise T2LError(f"described must be a number from 0 to 1, not {self.described!r}.")
+        for name in ("described", "turns"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise T2LError(f"{name} must be a number from 0 to 1, not {getattr(self, name)!r}.")
         if not 0 <= self.family_power <= 1:
             raise T2LError(f"family_power must be a number from 0 to 1, not {self.family_power!r}.")
         if self.l2 < 0 or not 0 <= self.label_smoothing < 1:
@@ -128,6 +132,10 @@ class Rows:
 Tokens = tuple[list[int], list[int]]
 
 
+class Turns(list[Tokens]):
+    """A row whose examples are turns of one conversation: every prompt but the first is what it adds."""
+
+
 def tokenise(base: BaseModel, example: Example, description: str = "") -> Tokens:
     """(prompt tokens, answer tokens) of an example in the base's stock template.
 
@@ -138,7 +146,7 @@ def tokenise(base: BaseModel, example: Example, description: str = "") -> Tokens
 
 
 def pack(rows: Sequence[Sequence[Tokens]], pad_id: int = 0) -> Rows:
-    """Packs each row's examples behind the longest start that all their prompts share.
+    """Packs each row's examples behind the longest start that all their prompts share; `Turns` one by one.
 
     Every row counts the same in the loss, within a row every example, within an example every token.
     """
@@ -159,6 +167,15 @@ def pack(rows: Sequence[Sequence[Tokens]], pad_id: int = 0) -> Rows:
 
 
 def _pack_row(row: Sequence[Tokens], share: float) -> tuple[list, list, list, list, list]:
+    if isinstance(row, Turns):
+        ids = [token for prompt, answer in row for token in prompt + answer]
+        labels = [t for prompt, answer in row for t in [IGNORED] * len(prompt) + answer]
+        weights = [
+            weight
+            for prompt, answer in row
+            for weight in [0.0] * len(prompt) + [share / (len(row) * len(answer))] * len(answer)
+        ]
+        return ids, list(range(len(ids))), labels, weights, [0] * len(ids)
     prompts = [prompt for prompt, _ in row]
     # The last prompt token stays with its example: the answer's first token is predicted from it.
     start = min(len(p) for p in prompts) - 1
@@ -300,7 +317,8 @@ class SFTData:
         self,
         base: BaseModel,
         tasks: Sequence[Task],
-        conditions: Sequence[Tensor],
+        # Anything that gives a tensor for a number: a tensor, or draws of prompts.
+        conditions: Sequence[Any],
         config: SFTConfig,
         *,
         seed: int = 0,
@@ -322,6 +340,13 @@ class SFTData:
         self._weights = [sizes.get(task.family, 1) ** -config.family_power for task in tasks]
         self.seed, self.rank, self.world, self.descriptions = seed, rank, world, descriptions
         self._tokens: dict[tuple[int, int, str], Tokens] = {}
+        for number, task in enumerate(tasks):
+            said = max(task.descriptions[:descriptions], key=len) if config.described else ""
+            frame = sum(map(len, tokenise(base, Example("a", "a"), said)))
+            for index, example in enumerate(task.train):
+                # No token is shorter than a byte: few examples need be looked at before training starts.
+                if frame + len(f"{example.input}{example.output}".encode()) > config.max_tokens:
+                    self.tokens(number, index, said)
 
     def tokens(self, task: int, index: int, description: str = "") -> Tokens:
         """Tokens of example `index` of a task, kept once made; raises T2LError for one that is too long.
@@ -342,10 +367,11 @@ class SFTData:
     def row(self, draw: random.Random, task: int, description: str = "") -> list[Tokens]:
         """Random examples of one task, as many as the row's budgets of examples and tokens admit.
 
-        description: what their prompts say of the task.
+        description: what their prompts say of the task. Where it is to be a conversation, its tokens may be
+        some more than the budget.
         """
         free = len(self.tasks[task].train) - reserved(self.tasks[task])
-        chosen, used = [], 0
+        chosen, drawn, used = [], [], 0
         for index in draw.sample(range(free), min(self.config.examples_per_task, free)):
             prompt, answer = self.tokens(task, index, description)
             # The shared start is counted once, as a bound: what the first two prompts have in common.
@@ -354,7 +380,11 @@ class SFTData:
                 break
             chosen.append((prompt, answer))
             used += new
-        return chosen
+            drawn.append(index)
+        if not self.config.turns or draw.random() >= self.config.turns:
+            return chosen
+        pairs = [(example.input, example.output) for example in (self.tasks[task].train[i] for i in drawn)]
+        return Turns(self.base.turns(pairs, description))
 
     def step(self, number: int) -> Step:
         """What step `number` asks of this process."""
@@ -399,12 +429,19 @@ def blur(condition: Tensor, other: Tensor, noise: float, draw: random.Random) ->
     Pooled, (c,): a random place between both, plus normal noise of size `noise` (a condition's numbers have
     mean square 1), scaled back to its length. Tokens, (t, c): in half of the draws those of both, one in ten
     left out, plus noise relative to their mean that all share and half as much noise of their own.
+    Prompts, (N, L, C): such noise, relative to a state's size, on every state that is no padding.
     """
     generator = torch.Generator().manual_seed(draw.getrandbits(63))
     if condition.dim() == 1:
         blurred = condition.lerp(other, draw.random())
         blurred = blurred + noise * torch.randn(condition.shape, generator=generator)
         return blurred * (condition.norm() / blurred.norm())
+    if condition.dim() == 3:
+        real = condition.any(-1, keepdim=True)
+        size = condition[real.squeeze(-1)].square().mean().sqrt()
+        shared = torch.randn(condition.shape[-1], generator=generator)
+        own = torch.randn(condition.shape, generator=generator)
+        return condition + noise * size * real * (shared + own / 2)
     tokens = torch.cat([condition, other]) if draw.random() < 0.5 else condition
     tokens = tokens[tokens.any(-1)]
     kept = torch.rand(len(tokens), generator=generator) >= 0.1
@@ -416,8 +453,8 @@ def blur(condition: Tensor, other: Tensor, noise: float, draw: random.Random) ->
 
 
 def stack_conditions(conditions: Sequence[Tensor]) -> Tensor:
-    """One tensor for the network: (n, c), (n, t, c) with zeros as padding, or adapter numbers (n,)."""
-    if conditions[0].dim() < 2:
+    """One tensor for the network: (n, c), (n, t, c) with zeros as padding, (n, N, L, C), or numbers (n,)."""
+    if conditions[0].dim() != 2:
         return torch.stack(list(conditions))
     tokens = [condition[condition.any(-1)] for condition in conditions]
     return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)

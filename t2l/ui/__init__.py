@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import Studio
-from t2l.ui import api, compare, examples, gallery, look, publish, results, shelf
+from t2l.ui import api, compare, examples, gallery, look, publish, results, shelf, words
 from t2l.ui.common import Page
 
 # Run history would keep every visitor's prompts; monitoring shows more than a visitor needs.
@@ -19,6 +19,7 @@ LAUNCH: dict[str, Any] = {
     "footer_links": ["api", "settings"],
     "run_history": False,
     "ssr_mode": False,
+    "i18n": words.I18N,
     "enable_monitoring": False,
     # Each takes a megabyte; of more visits the one without news for longest finds the page as at first.
     "state_session_capacity": 128,
@@ -36,6 +37,14 @@ Say what a task is. A hypernetwork turns the sentence into a LoRA adapter in one
 base model and the adapted one the same thing.
 """
 
+# Shown until it is put away, in this browser: look.HEAD.
+FIRST = """<section aria-label="First steps"><h2>Here for the first time?</h2><ol>
+<li>Choose an example below, or say in a sentence what to do with an input. English works best.</li>
+<li>Generate adapter, write an input under Prompt, then Compare: both answers grow side by side.</li>
+<li>Not sure that it works? Under Examples your own inputs are answered and counted.</li>
+<li>What you make stands on your Shelf; from there it is a zip, or a repo under Publish.</li>
+</ol><button type="button" data-met>Got it</button></section>"""
+
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over one studio; loads nothing."""
@@ -45,6 +54,7 @@ def build(studio: Studio) -> gr.Blocks:
         # A secret that stays the same: a restart of the server must lose nobody's shelf. The key is random.
         visitor = gr.BrowserState("", storage_key="t2l-visitor", secret="t2l")
         gr.Markdown(INTRODUCTION)
+        gr.HTML(FIRST, elem_id="first")
         publishing = gr.BrowserState("", storage_key="t2l-publishing", secret="t2l")
         # Before the tabs: anything but a tab among them mixes up their row.
         chosen, shelf_changed, arrived, measured = gr.State([]), gr.State(0), gr.State(False), gr.State({})
@@ -59,4 +69,5 @@ def build(studio: Studio) -> gr.Blocks:
         visitor.change(
             lambda key: bool(key), [visitor], [arrived], trigger_mode="multiple", api_visibility="private"
         )
+        words.translate(page)
     return page

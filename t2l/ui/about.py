@@ -74,7 +74,9 @@ def render_about(about: About, size: int) -> str:
     }
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return (
-        f'<dl class="facts">{rows}</dl>{render_likeness(about.likeness)}'
+        f'<dl class="facts">{rows}</dl><p class="quiet">To each module\'s weights, in every layer, it adds '
+        "the product of two thin matrices, times the scale; the rank is how thin they are, the parameters "
+        f"are all their numbers.</p>{render_likeness(about.likeness)}"
         f"<h3>Where it changes the model</h3>{render_heat(about.heat)}"
     )
 

@@ -19,7 +19,6 @@ from gradio.routes import ORJSONResponse
 
 from t2l.studio import (
     Decoding,
-    Example,
     Likeness,
     Made,
     Scores,
@@ -27,6 +26,7 @@ from t2l.studio import (
     T2LError,
     Tried,
     check_examples,
+    check_solved,
 )
 from t2l.ui.common import friendly
 
@@ -278,6 +278,7 @@ def build(studio: Studio) -> None:
         stop: list[str] = [],  # noqa: B006
         control: bool = False,
         say_task: bool = False,
+        solved: list[list[str]] = [],  # noqa: B006
         checkpoint: str = "",
         key: str = "",
     ) -> Iterator[Answers]:
@@ -299,6 +300,7 @@ def build(studio: Studio) -> None:
             seed: The same seed draws the same tokens.
             stop: Texts that end an answer and are not part of it.
             control: Also answers with the adapter of a description that has nothing to do with the first.
+            solved: Examples with their answers, pairs [input, answer], that all read before the prompt.
             say_task: Tells every column its task in the prompt too, the base and the control the first one's.
             checkpoint: A name from list_checkpoints, for the descriptions; empty for the default.
             key: The key under which the adapters are kept; empty for this client's session.
@@ -327,7 +329,12 @@ def build(studio: Studio) -> None:
         told = [adapter.condition for adapter in columns[:count]] if say_task else []
         told += told[:1] * control
         for texts in studio.compare(
-            prompt, weights, decoding, [strength] * len(weights), told=[*told[:1], *told]
+            prompt,
+            weights,
+            decoding,
+            [strength] * len(weights),
+            told=[*told[:1], *told],
+            solved=check_solved(_pairs(solved)),
         ):
             yield _answers(texts, control, done=False)
         yield _answers(texts, control, done=True)
@@ -435,7 +442,7 @@ def build(studio: Studio) -> None:
             key: The key under which the adapters are kept; empty for this client's session.
         """
         last = Scores((), ())
-        for last in studio.score(adapters, _pairs(examples), visitor=_visitor(key, request)):
+        for last in studio.score(adapters, check_examples(_pairs(examples)), visitor=_visitor(key, request)):
             if last.done < last.total:
                 yield _scored(last, len(adapters))
         yield _scored(last, len(adapters))
@@ -449,9 +456,9 @@ def build(studio: Studio) -> None:
     ) -> Iterator[Better]:
         """Finds which wording of a task makes the best adapter, by your own examples, and keeps that one.
 
-        The first wording is tried in other styles too. Half of the examples choose (ranked, the best first),
-        the other half tells what the choice is worth: base, first and best are counted on it alone. The last
-        item has them, and the id of the adapter.
+        The first wording is tried in other styles too, and so are descriptions of near trained tasks. Half of
+        the examples choose (ranked, the best first), the other half tells what the choice is worth: base,
+        first and best are counted on it alone. The last item has them, and the id of the adapter.
 
         Args:
             wordings: 1 to 16 descriptions of one task.
@@ -460,7 +467,9 @@ def build(studio: Studio) -> None:
             key: The key under which the adapter is kept; empty for this client's session.
         """
         visitor = _visitor(key, request)
-        growing = studio.better_wording(wordings, _pairs(examples), checkpoint=checkpoint, visitor=visitor)
+        growing = studio.better_wording(
+            wordings, check_examples(_pairs(examples)), checkpoint=checkpoint, visitor=visitor
+        )
         done = total = 0
         for found in growing:
             if isinstance(found, Scores):
@@ -518,11 +527,11 @@ def build(studio: Studio) -> None:
         api(_endpoint(function), api_name=function.__name__, concurrency_limit=max(1, at_once // 2))
 
 
-def _pairs(examples: list[list[str]]) -> tuple[Example, ...]:
+def _pairs(examples: list[list[str]]) -> list[tuple[str, str]]:
     for number, pair in enumerate(examples, 1):
         if len(pair) != 2:
             raise T2LError(f"Example {number} has {len(pair)} texts; give an input and what is right for it.")
-    return check_examples((given, expected) for given, expected in examples)
+    return [(given, expected) for given, expected in examples]
 
 
 def _scored(scores: Scores, adapters: int) -> Scored:

@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from t2l.studio import Decoding, Entry, Hint, Likeness, Made, Studio, T2LError
+from t2l.studio import Decoding, Entry, Hint, Likeness, Made, Studio, T2LError, read_solved
 from t2l.ui import about, link
 from t2l.ui.answers import Column, render_answers, render_empty
 from t2l.ui.common import Page, friendly, spoken
@@ -148,16 +148,20 @@ def build(page: Page) -> None:
                 elem_id="strength",
             )
             with gr.Row(elem_classes="options"):
-                say = gr.Checkbox(
-                    value=studio.says_task,
-                    label="Say the task in the prompt too, to all columns",
-                    elem_id="say",
-                )
+                say = gr.Checkbox(label="Say the task in the prompt too, to all columns", elem_id="say")
                 control = gr.Checkbox(label="Control: adapter of an unrelated description", elem_id="control")
                 keep = gr.Checkbox(label="Keep the conversation", elem_id="keep")
                 fresh = gr.Button("New conversation", size="sm", elem_id="fresh")
             note = gr.HTML(spoken("Nothing asked yet."), elem_id="note")
             answers = gr.HTML(render_empty(), elem_id="answers")
+            with gr.Accordion("Solved examples in the prompt", open=False, elem_id="solving"):
+                solved = gr.Textbox(
+                    label="Solved examples",
+                    info="One a line: input => answer. Every column reads them before the prompt.",
+                    lines=3,
+                    max_lines=16,
+                    elem_id="solved",
+                )
             with gr.Accordion("Decoding", open=False, elem_id="decoding"):
                 settings = _settings(most.new_tokens)
             with gr.Row(elem_classes="t2l-end"):
@@ -229,6 +233,7 @@ def build(page: Page) -> None:
         question: str,
         scale: float,
         say_task: bool,
+        examples: str,
         with_control: bool,
         name: str,
         go_on: bool,
@@ -258,6 +263,7 @@ def build(page: Page) -> None:
             [round(scale, 2)] * len(adapters),
             [chat(turns) for turns in earlier],
             [*told[:1], *told],
+            read_solved(examples or ""),
         )
 
         def picture(texts: Sequence[str], growing: bool) -> str:
@@ -294,18 +300,21 @@ def build(page: Page) -> None:
             return render_hints(studio.likeness(text, checkpoint=name), studio.hints(text, checkpoint=name))
         return IDLE
 
-    def to_share(key: str, chosen: list[str], question: str, scale: float, say_task: bool) -> str:
-        return link.write(studio, chosen, question, scale, say_task, visitor=own(key))
+    def to_share(
+        key: str, chosen: list[str], question: str, scale: float, say_task: bool, examples: str
+    ) -> str:
+        shared = link.Shared((), question, scale, say_task, examples or "")
+        return link.write(studio, chosen, shared, visitor=own(key))
 
     def follow(
         key: str, said: str, count: int, oauth: gr.OAuthToken | None, request: gr.Request
     ) -> tuple[Any, ...]:
         """Opens the comparison that the page's address holds."""
         if not said:
-            return (gr.skip(),) * 5
+            return (gr.skip(),) * 6
         found = link.read(said, most.adapters)
         ids = link.make(studio, found, token=token_of("", oauth, request), visitor=own(key))
-        return ids or gr.skip(), count + 1, found.prompt, found.strength, found.told
+        return ids or gr.skip(), count + 1, found.prompt, found.strength, found.told, found.solved
 
     def awake() -> tuple[str, gr.Timer]:
         line = "" if studio.ready else spoken("The model is loading; you can write meanwhile.")
@@ -328,8 +337,22 @@ def build(page: Page) -> None:
     )
     answered = asked.success(
         friendly(answer),
-        [page.visitor, page.chosen, prompt, strength, say, control, checkpoint, keep, talk, *settings],
+        [
+            page.visitor,
+            page.chosen,
+            prompt,
+            strength,
+            say,
+            solved,
+            control,
+            checkpoint,
+            keep,
+            talk,
+            *settings,
+        ],
         [answers, note, talk],
+        # A question while an answer grows is answered after it, or after Stop; else gradio would drop it.
+        trigger_mode="always_last",
         **options,
     )
     # The first cancels on the server, which stops the model; the second tells so at once.
@@ -340,15 +363,15 @@ def build(page: Page) -> None:
     )
     # The address is the one that the visitor sees, whatever stands before this server.
     share.click(
-        friendly(to_share), [page.visitor, page.chosen, prompt, strength, say], [part], **options
+        friendly(to_share), [page.visitor, page.chosen, prompt, strength, say, solved], [part], **options
     ).success(None, [part], [shared], js="part => location.origin + location.pathname + '#' + part", **silent)
     # What was made for another comparison is no link to this one.
-    for changed in (page.chosen, prompt, strength, say):
+    for changed in (page.chosen, prompt, strength, say, solved):
         changed.change(None, None, [shared], js="() => ''", **silent)
     page.arrived.change(
         friendly(follow),
         [page.visitor, part, page.shelf_changed],
-        [page.chosen, page.shelf_changed, prompt, strength, say],
+        [page.chosen, page.shelf_changed, prompt, strength, say, solved],
         js="(key, _, count) => [key, location.hash.slice(1), count]",
         **options,
     )
@@ -481,7 +504,9 @@ def render_made(made: Made, likeness: Likeness) -> str:
     warning = f'<p class="warning">{escape(likeness.warning)}</p>' if likeness.warning else ""
     return (
         f'<p role="status">Adapter <code>{adapter.id}</code>: <b>{made.seconds * 1000:.0f} ms</b> · '
-        f"{made.bytes / 1e6:.1f} MB · rank {adapter.spec.rank} · {escape(adapter.generator)}</p>{warning}"
+        f"{made.bytes / 1e6:.1f} MB · rank {adapter.spec.rank} · {escape(adapter.generator)}</p>"
+        '<p class="quiet">The time that encoder and network took; the adapter\'s size; how many directions '
+        f"it changes in a module; the checkpoint that made it.</p>{warning}"
     )
 
 
@@ -495,7 +520,11 @@ def render_hints(likeness: Likeness, hints: Sequence[Hint]) -> str:
         f"</button> brings it nearer: {hint.before:.2f} → {hint.after:.2f} ({escape(hint.nearest)})</p>"
         for hint in hints
     )
-    return f"<p>Nearest trained task: {escape(near.name)}, similarity {near.similarity:.2f}</p>{buttons}"
+    far = "" if likeness.far is None else f", and below {likeness.far:.2f} little is to be expected"
+    return (
+        f"<p>Nearest trained task: {escape(near.name)}, similarity {near.similarity:.2f}</p>"
+        f'<p class="quiet">1 means the same words{far}; much of what is near fails too.</p>{buttons}'
+    )
 
 
 def _counter(typed: int | str, most: int) -> str:

@@ -93,8 +93,9 @@ def build(page: Page) -> None:
             )
     with gr.Accordion("Find a better wording", open=False, elem_id="examples-wording"):
         gr.Markdown(
-            "Each wording becomes an adapter, and so does the first one in other styles. Half of the "
-            "examples choose, the other half says what the choice is worth. It then stands on your shelf."
+            "Each wording becomes an adapter, and so do the first one in other styles and the descriptions "
+            "of the nearest trained tasks. Half of the examples choose, the other half says what the choice "
+            "is worth. It then stands on your shelf."
         )
         wordings = gr.Textbox(
             "",

@@ -18,19 +18,21 @@ _DESCRIBED, _PUBLISHED = "description", "adapter"
 class Shared:
     """What a link says: (kind, value, checkpoint) of every adapter, in the order of the columns.
 
-    told: whether the prompt says the task too.
+    told: whether the prompt says the task too. solved: examples that stand in it, as they are typed.
     """
 
     adapters: tuple[tuple[str, str, str], ...] = ()
     prompt: str = ""
     strength: float = 1.0
     told: bool = False
+    solved: str = ""
 
 
-def write(
-    studio: Studio, ids: Sequence[str], prompt: str, strength: float, told: bool = False, *, visitor: str
-) -> str:
-    """The part of a link after the "#"; raises T2LError for an adapter that a link cannot make again."""
+def write(studio: Studio, ids: Sequence[str], shared: Shared, *, visitor: str) -> str:
+    """The part of a link after the "#": `shared` with the adapters `ids`.
+
+    Raises T2LError for an adapter that a link cannot make again.
+    """
     pairs, checkpoint = [], ""
     for id in ids:
         adapter = studio.adapter(id, visitor=visitor)
@@ -47,8 +49,10 @@ def write(
             pairs.append(("checkpoint", name))
             checkpoint = name
         pairs.append((_DESCRIBED, adapter.condition))
-    said = [("told", "1")] if told else []
-    link = urlencode([*pairs, ("prompt", prompt), ("strength", f"{strength:g}"), *said])
+    pairs += [("prompt", shared.prompt), ("strength", f"{shared.strength:g}")]
+    pairs += [("told", "1")] if shared.told else []
+    pairs += [("solved", shared.solved)] if shared.solved.strip() else []
+    link = urlencode(pairs)
     if len(link) > MOST_CHARACTERS:
         raise T2LError(
             f"The link would have {len(link):,} characters, the most is {MOST_CHARACTERS:,}; take a shorter "
@@ -61,7 +65,7 @@ def read(text: str, most_adapters: int) -> Shared:
     """What `write` wrote, or somebody by hand; raises T2LError for what is no such link."""
     if len(text) > MOST_CHARACTERS:
         raise T2LError(f"The link has {len(text):,} characters, the most is {MOST_CHARACTERS:,}.")
-    adapters, checkpoint, prompt, strength, told = [], "", "", 1.0, False
+    adapters, checkpoint, prompt, strength, told, solved = [], "", "", 1.0, False, ""
     for key, value in parse_qsl(text, keep_blank_values=True):
         if key == "checkpoint":
             checkpoint = value
@@ -73,13 +77,15 @@ def read(text: str, most_adapters: int) -> Shared:
             strength = _strength(value)
         elif key == "told":
             told = value == "1"
+        elif key == "solved":
+            solved = value
         else:
             raise T2LError(f"The link says {key[:40]!r}, which this page does not know; ask for a new one.")
     if len(adapters) > most_adapters:
         raise T2LError(
             f"The link names {len(adapters)} adapters; at most {most_adapters} stand side by side."
         )
-    return Shared(tuple(adapters), prompt, strength, told)
+    return Shared(tuple(adapters), prompt, strength, told, solved)
 
 
 def make(studio: Studio, shared: Shared, *, token: str | None, visitor: str) -> list[str]:

@@ -82,6 +82,16 @@ CSS = """
 .gradio-container :is(button, input, textarea, select, summary, a, [tabindex="0"]):focus-visible {
   outline: 3px solid var(--accent); outline-offset: 2px;
 }
+/* Such a selector gradio's own copy of this sheet, which stands within its container, cannot outdo. */
+:root:not(.first-visit) #first { display: none; }
+#first section {
+  border: 1px solid var(--accent); border-radius: .75rem; padding: .75rem 1rem; background: var(--card);
+}
+#first h2 { margin: 0; font-size: 1rem; }
+#first ol { margin: .4rem 0; padding-left: 1.4rem; list-style: decimal; }
+#first button {
+  border: 1px solid var(--accent); color: var(--accent); border-radius: 1rem; padding: .1rem .8rem;
+}
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); margin: 0; }
 .quiet { color: var(--calm); }
 .warning { background: var(--warn); color: var(--warn-ink); padding: .5rem .75rem; border-radius: .5rem; }
@@ -200,6 +210,10 @@ document.addEventListener("click", async ({target}) => {
     const said = document.querySelector("#copied p");
     copy.textContent = said.textContent = "Copied";
     setTimeout(() => { copy.textContent = "Copy"; said.textContent = ""; }, 1500);
+  } else if (event.target.closest("[data-met]")) {
+    localStorage.setItem("t2l-met", "1");
+    document.documentElement.classList.remove("first-visit");
+    document.querySelector("#description textarea")?.focus();
   } else if (append) {
     const box = document.querySelector("#description textarea"), text = box.value.trim();
     box.value = `${text}${/[.!?]$/.test(text) ? "" : "."} ${append.dataset.append}`;
@@ -207,6 +221,8 @@ document.addEventListener("click", async ({target}) => {
     box.focus();
   }
 });
+// Whoever has seen the first steps does not see them again.
+if (!localStorage.getItem("t2l-met")) document.documentElement.classList.add("first-visit");
 // A link to a comparison that is opened in the tab where the page is already.
 addEventListener("hashchange", () => location.reload());
 </script>"""

@@ -149,17 +149,12 @@ def build(page: Page) -> None:
             *gone,
         ]
 
-    def words(key: Any, id: str | None, told: Sequence[Any]) -> Told:
-        """What the visitor adds to the card, and how near the task is to what its generator learned."""
+    def words(id: str | None, told: Sequence[Any]) -> Told:
+        """What the visitor adds to the card."""
         licensed, title, noted, question, left, right, shown, count, measured = told
-        likeness = studio.about(id or "", visitor=own(key)).likeness
-        near = ", ".join(f"{one.name} ({one.similarity:.2f})" for one in likeness.nearest[:3])
-        line = f"The trained tasks most like its description, by cosine: {near}." if near else ""
-        if likeness.warning:
-            line += " It is far from all of them: expect little."
         sample = Sample(question, left, right) if shown else None
         return Told(
-            " ".join(title.split()), noted, licensed or "", measured.get(id) if count else None, sample, line
+            " ".join(title.split()), noted, licensed or "", measured.get(id) if count else None, sample
         )
 
     def offer(id: str | None, measured: dict[str, Measured]) -> Any:
@@ -174,7 +169,7 @@ def build(page: Page) -> None:
             return "", gr.Markdown("", visible=False)
         try:
             where = _id(of or _SOMEBODY, name)
-            made = studio.preview(id, where, words(key, id, told), visitor=own(key))
+            made = studio.preview(id, where, words(id, told), visitor=own(key))
         except T2LError as err:
             # While it is being typed: said beside the card, not as the fault of an action.
             return _line("✗", str(err)), gr.Markdown("", visible=False)
@@ -256,7 +251,7 @@ def build(page: Page) -> None:
             if not id:
                 raise T2LError(EMPTY)
             where = _id(of or studio.identity(secret).name, name)
-            more = words(key, id, told)
+            more = words(id, told)
             lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             options = {"visitor": own(key), "private": hidden, "mode": how, "progress": lines.put}
             # The block ends with the upload: whoever leaves the page does not cut it off.

@@ -18,6 +18,15 @@ INTRODUCTION = (
     "exactly right, with 95 % intervals over tasks. Made by `t2l eval`, drawn from its rows."
 )
 NOTHING = "<p>Nothing was measured here yet: `t2l eval` writes rows, and this tab draws them.</p>"
+# What the numbers of each table say.
+_EXPLAINED = {
+    "methods": "Percent of answers that are right. Strict: exactly; lenient: also in other case or marks. "
+    "The interval is where the mean over other tasks of this kind would lie.",
+    "wins": "On how many tasks more, as many, or fewer answers are right than by the other method.",
+    "intervals": "The second interval also holds the chance of which examples were asked.",
+    "by task": "Percent strict / lenient, the mean over descriptions.",
+    "steering": "If the description steers the model, the answers to one input differ.",
+}
 _TITLES = {
     "methods": "Methods and paired differences",
     "wins": "Tasks won and lost",
@@ -40,6 +49,7 @@ def build(page: Page) -> None:
         with gr.Accordion(
             title, open=name == "methods", visible=False, elem_id=f"results-{_id(name)}"
         ) as panel:
+            gr.Markdown(_EXPLAINED[name])
             shown[name] = (panel, gr.HTML(""))
     lacking = gr.HTML("", elem_id="results-missing")
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
+from test_shelf_page import open_tab
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000
 PLURAL = "Output the plural of the noun."
+MOVED = """() => {
+  window.moved = 0;
+  new PerformanceObserver(list => list.getEntries().forEach(shift => { window.moved += shift.value; }))
+    .observe({type: "layout-shift"});
+}"""
 
 
 def expect(thing):
@@ -98,12 +106,22 @@ def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path
     expect(page.locator("#columns")).not_to_contain_text(PLURAL)
 
 
+def solved(page):
+    return page.locator("#solved").locator("textarea")
+
+
 def test_a_link_opens_the_same_comparison_for_somebody_else(page, browser, url: str) -> None:
     asked: list[str] = []
     generate(page, PLURAL)
     generate(page, "Give the opposite of the word.", "#add")
     put(page, page.locator("#strength").get_by_role("spinbutton"), "0.8")
+    page.get_by_label("Say the task in the prompt too").check()
+    page.get_by_text("Solved examples in the prompt").click()
+    solved(page).fill("win\n")
     short(page)
+    page.locator("#ask").click()
+    toast(page, "Line 1 of the solved examples is 'win'; write: input => answer").wait_for(timeout=SLOW)
+    solved(page).fill("win => wins\n\nloss => losses")
     answered = ask(page, "victory & <b>50%</b> #1")
     page.locator("#share").click()
     shown = page.locator("#link").locator("input, textarea")
@@ -118,6 +136,9 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(page, browser, url: 
     expect(prompt(friend)).to_have_value("victory & <b>50%</b> #1", timeout=SLOW)
     expect(friend.locator("#columns")).to_contain_text("opposite", timeout=SLOW)
     expect(friend.locator("#strength").get_by_role("spinbutton")).to_have_value("0.8")
+    expect(friend.get_by_label("Say the task in the prompt too")).to_be_checked()
+    friend.get_by_text("Solved examples in the prompt").click()
+    expect(solved(friend)).to_have_value("win => wins\n\nloss => losses")
     short(friend)
     friend.locator("#ask").click()
     expect(friend.locator("#note")).to_contain_text("Done", timeout=SLOW)
@@ -235,6 +256,12 @@ def test_stop_ends_the_stream_and_the_next_question_works(page) -> None:
     prompt(page).fill("Tell me everything about the sea, in many words.")
     prompt(page).press("Enter")
     expect(page.locator("#answers .text").first).not_to_be_empty(timeout=SLOW)
+    # Nothing moves while an answer grows: Chromium's own measure of that.
+    page.evaluate(MOVED)
+    for _ in range(3):
+        grown = page.locator("#answers .text").first.inner_text()
+        expect(page.locator("#answers .text").first).not_to_have_text(grown, timeout=SLOW)
+    assert page.evaluate("moved") < 0.01
     page.locator("#stop").click()
     expect(page.locator("#note")).to_contain_text("Stopped.")
     page.wait_for_timeout(1000)
@@ -244,6 +271,65 @@ def test_stop_ends_the_stream_and_the_next_question_works(page) -> None:
     expect(page.locator("#note")).to_contain_text("Stopped.")
     short(page)
     assert ask(page, "toaster", PLURAL)[1] == "toasters"
+
+
+def test_a_question_within_an_answer_is_answered_after_it(page) -> None:
+    short(page, 256)
+    description(page).fill("Write a long story.")
+    prompt(page).fill("Tell me everything about the sea, in many words.")
+    prompt(page).press("Enter")
+    expect(page.locator("#answers .text").first).not_to_be_empty(timeout=SLOW)
+    # An adapter may be made meanwhile.
+    generate(page, PLURAL)
+    put(page, page.get_by_label("Max new tokens"), "16")
+    prompt(page).fill("toaster")
+    page.locator("#ask").dblclick()
+    expect(page.locator("#answers .text").nth(1)).to_have_text("toasters", timeout=SLOW)
+    expect(page.locator("#note")).to_contain_text("Done", timeout=SLOW)
+    assert titles(page) == ["Base", PLURAL]
+    answered = texts(page)
+    page.wait_for_timeout(1000)
+    assert texts(page) == answered and not page.locator(".toast-body").count()
+    page.locator("#generate").dblclick()
+    expect(page.locator("#status")).to_contain_text("ms", timeout=SLOW)
+    # Gone from the shelf in another tab.
+    other = page.context.new_page()
+    other.goto(page.url)
+    open_tab(other, "Shelf")
+    for name in ("Write a long story.", PLURAL):
+        other.locator("#shelf-rows label").filter(has_text=name).click()
+    other.locator("#shelf-delete").click()
+    other.locator("#shelf-delete-sure").click()
+    expect(other.locator("#shelf-usage")).to_contain_text("Nothing here yet", timeout=SLOW)
+    other.close()
+    page.locator("#ask").click()
+    toast(page, "There is no adapter").wait_for(timeout=SLOW)
+
+
+def test_closing_the_tab_frees_the_model(browser, url: str) -> None:
+    def busy() -> float:
+        """Seconds of a processor that the app took in the last second or so."""
+        before = sum(app.cpu_times()[:2])
+        time.sleep(1)
+        return sum(app.cpu_times()[:2]) - before
+
+    port = url.rpartition(":")[2]
+    (app,) = (
+        p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[-2:] == ["--port", port]
+    )
+    page = browser.new_context().new_page()
+    page.goto(url)
+    page.wait_for_function("localStorage.getItem('t2l-visitor')", timeout=SLOW)
+    short(page, 512)
+    description(page).fill(PLURAL)
+    put(page, page.locator("#strength").get_by_role("spinbutton"), "0.1")
+    page.get_by_label("Control: adapter of an unrelated description").check()
+    prompt(page).fill("Write a long story about a dragon and a small village by the sea.")
+    prompt(page).press("Enter")
+    expect(page.locator("#answers .text").first).not_to_be_empty(timeout=SLOW)
+    assert busy() > 0.2
+    page.context.close()
+    assert any(busy() < 0.15 for _ in range(8))
 
 
 def test_a_phone_shows_one_column_below_the_other(page, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def leave(page, field: str, text: str) -> None:
 
 
 def test_a_sentence_is_published_listed_opened_and_shared(
-    browser, address: str, hub: LocalHub, place: Path, base: BaseModel, tmp_path: Path
+    browser, address: str, hub: LocalHub, place: Path, tmp_path: Path
 ) -> None:
     from playwright.sync_api import expect
 
@@ -188,24 +188,10 @@ def test_a_sentence_is_published_listed_opened_and_shared(
         open_tab(page, "Shelf")
         expect_text(page, "#shelf-rows", "Output the plural of the noun")
 
-    # What is on the Hub answers as the engine does.
+    # The zip is what was published.
     folder = unzip_folder(tmp_path / "one.zip", tmp_path / "one")
-    child = Child(hub.url, tmp_path / "home", (TOKEN,))
-    code = (
-        "from peft import PeftModel\nfrom t2l.base import BaseModel\n"
-        "model = BaseModel.load(dtype='float32', device='cpu').model\n"
-        f"model = PeftModel.from_pretrained(model, 'tester/{name}').eval()\n"
-    )
-    child.get("snippet", code=code, logits=str(tmp_path / "logits"))
-    child.end()
-    ids = torch.arange(1, 9)[None]
-    with torch.no_grad():
-        plain = base.model(ids).logits
-        with attached(base.model, Adapter.load(folder).weights):
-            expected = base.model(ids).logits
-    torch.testing.assert_close(load_file(tmp_path / "logits")["logits"], expected, atol=1e-3, rtol=0)
-    assert (plain - expected).abs().max() > 0.1
-
+    weights = "adapter_model.safetensors"
+    assert (folder / weights).read_bytes() == repo.files[weights]
     for path in place.rglob("*"):
         assert not path.is_file() or not {TOKEN.encode(), b"hf_wrong"} & set(
             re.findall(rb"hf_\w+", path.read_bytes())
@@ -297,7 +283,9 @@ class Provider:
         sockets[0].close()
 
 
-def test_on_a_space_the_adapter_outlives_the_sign_in(browser, hub: LocalHub, tmp_path: Path) -> None:
+def test_on_a_space_the_circle_from_sign_in_to_peft_and_back_closes(
+    browser, hub: LocalHub, base: BaseModel, tmp_path: Path
+) -> None:
     from playwright.sync_api import expect
 
     with Provider().running() as provider:
@@ -336,5 +324,32 @@ def test_on_a_space_the_adapter_outlives_the_sign_in(browser, hub: LocalHub, tmp
             hub.repos.pop(name, None)
             page.locator("#publish-go").click()
             expect_text(page, "#publish-said", f"Published: {name} (public)")
+            # The Gallery lists it under the same sign-in, and Compare opens it.
+            open_tab(page, "Gallery")
+            page.locator("#gallery-rows label").filter(has_text=name).click()
+            page.locator("#gallery-compare").click()
+            expect_tab(page, "Compare")
+            expect_text(page, "#columns", PLURAL)
+            page.get_by_label("Prompt", exact=True).fill("toaster")
+            page.locator("#ask").click()
+            expect(page.locator("#answers .text").nth(1)).to_have_text("toasters", timeout=SLOW)
         assert not hub.repos[name].private and MACHINE not in (tmp_path / "app.log").read_text()
         assert TOKEN not in (tmp_path / "app.log").read_text()
+
+    # What is on the Hub answers in PEFT as the engine does.
+    child = Child(hub.url, tmp_path / "home", (TOKEN,))
+    code = (
+        "from peft import PeftModel\nfrom t2l.base import BaseModel\n"
+        "model = BaseModel.load(dtype='float32', device='cpu').model\n"
+        f"model = PeftModel.from_pretrained(model, '{name}').eval()\n"
+    )
+    child.get("snippet", code=code, logits=str(tmp_path / "logits"))
+    child.get("pull", repo_id=name, out=str(tmp_path / "pulled"))
+    child.end()
+    ids = torch.arange(1, 9)[None]
+    with torch.no_grad():
+        plain = base.model(ids).logits
+        with attached(base.model, Adapter.load(tmp_path / "pulled").weights):
+            expected = base.model(ids).logits
+    torch.testing.assert_close(load_file(tmp_path / "logits")["logits"], expected, atol=1e-4, rtol=0)
+    assert (plain - expected).abs().max() > 0.1

@@ -1,0 +1,143 @@
+"""Compression: a library of LoRAs against hypernetworks that reconstruct it: numbers stored, error, score.
+The table of arXiv 2506.06105 on reconstruction, with the two readings of layer sharing beside L, M and S."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from t2l.base import BaseModel, quiet
+from t2l.eval.run import evaluate
+from t2l.generator import Generator
+from t2l.tasks import Task, read_suites
+from t2l.train.library import read_library
+from t2l.train.loop import FitConfig
+from t2l.train.recon import Library, ReconRun, train_recon
+
+# Name in the table -> variant and share.
+FORMS = {
+    "l": ("l", "none"),
+    "m": ("m", "none"),
+    "s": ("s", "none"),
+    "layers": ("l", "layers"),
+    "all": ("l", "all"),
+}
+
+
+def spread(tasks: Iterable[Task]) -> list[Task]:
+    """The tasks in an order whose beginnings hold as many categories as they can."""
+    by_category: dict[str, list[Task]] = {}
+    for task in sorted(tasks, key=lambda task: task.name):
+        by_category.setdefault(task.category, []).append(task)
+    rounds = max(map(len, by_category.values()))
+    return [group[i] for i in range(rounds) for group in by_category.values() if i < len(group)]
+
+
+def part_of(library: Library, tasks: Sequence[Task], folder: Path) -> Path:
+    """A folder with the adapters of these tasks alone."""
+    for task in tasks:
+        if not (folder / task.name).is_dir():
+            shutil.copytree(library.folders[task.name], folder / task.name)
+    return folder
+
+
+def stored(generator: Path) -> int:
+    """How many numbers a checkpoint's weights file holds of its network."""
+    with safe_open(generator / "model.safetensors", framework="pt") as file:
+        keys = [key for key in file.keys() if not key.startswith("encoder_adapter")]
+        return sum(file.get_tensor(key).numel() for key in keys)
+
+
+def mean_score(rows: Sequence[dict[str, Any]], metric: str) -> float:
+    """The mean over tasks of the means over their descriptions."""
+    by_task: dict[str, list[float]] = {}
+    for row in rows:
+        by_task.setdefault(row["task"], []).append(row[metric])
+    return statistics.mean(map(statistics.mean, by_task.values()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--library", required=True, help="folder of `t2l train library`")
+    parser.add_argument("--tasks", required=True, help="folders of task suites, separated by commas")
+    parser.add_argument("--sizes", default="9,16,32", help="how many of the library's tasks")
+    parser.add_argument("--forms", default=",".join(FORMS))
+    parser.add_argument("--loss", default="z_score", help="raw, z_score, delta or frobenius")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--head-size", type=int, default=128)
+    parser.add_argument("--limit", type=int, default=30, help="test examples of each task")
+    parser.add_argument("--work", default="runs/compression", help="folder of the runs, which go on there")
+    parser.add_argument("--out", default="results/compression.jsonl", help="a row for every run is added")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    quiet()
+    folders = tuple(args.tasks.split(","))
+    suite = read_suites(folders, split="train")
+    names = [member.name for member in read_library(args.library)]
+    order = spread(suite[name] for name in names if name in suite)
+    base = BaseModel.load(dtype="bfloat16")
+    work, rows = Path(args.work), []
+    for size in map(int, args.sizes.split(",")):
+        tasks = order[:size]
+        library = Library.open(args.library, [task.name for task in tasks])
+        part = part_of(library, tasks, work / f"library-{size}")
+        own = evaluate(
+            tasks,
+            ["oracle"],
+            base,
+            None,
+            work / "answers.jsonl",
+            limit=args.limit,
+            library=Library.open(part),
+        )
+        facts = {
+            "tasks": size,
+            "names": [task.name for task in tasks],
+            "library": size * library.spec.n_parameters,
+        }
+        facts |= {"limit": args.limit, "date": date.today().isoformat(), "base_weights_id": base.weights_id}
+        oracle = {metric: mean_score(own, metric) for metric in ("strict", "lenient")}
+        rows.append({"form": "library", "stored": facts["library"], "error": 0.0, **oracle, **facts})
+        for form in args.forms.split(","):
+            variant, share = FORMS[form]
+            run = ReconRun(
+                str(part),
+                folders,
+                loss=args.loss,
+                variant=variant,
+                share=share,
+                head_size=args.head_size,
+            )
+            fitting = FitConfig(args.steps, args.learning_rate, 0.1, 1e-3, validate_every=args.steps)
+            out = work / f"{size}-{form}-{args.loss}"
+            train_recon(run, fitting, out)
+            generator = Generator.load(out / "generator")
+            made = evaluate(tasks, ["t2l_seen"], base, generator, work / "answers.jsonl", limit=args.limit)
+            lines = (out / "report" / "errors.jsonl").read_text(encoding="utf-8").splitlines()
+            errors = [row["error"] for row in map(json.loads, lines) if row["kind"] == "trained"]
+            row = {"form": form, "stored": stored(out / "generator"), "error": statistics.mean(errors)}
+            row |= {metric: mean_score(made, metric) for metric in oracle}
+            row |= {"kept": row["strict"] / oracle["strict"] if oracle["strict"] else None}
+            row |= {"loss": args.loss, "steps": args.steps, "learning_rate": args.learning_rate, **facts}
+            rows.append({**row, "head_size": args.head_size, "generator_id": generator.id})
+            sizes = f"{row['stored'] / 1e6:6.2f} M of {facts['library'] / 1e6:6.2f} M"
+            scores = f"strict {100 * row['strict']:5.1f} of {100 * oracle['strict']:5.1f}"
+            print(f"{size:>3} tasks  {form:<8} {sizes}  error {row['error']:.2f}  {scores}", flush=True)
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    with open(args.out, "a", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if args.json:
+        print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
