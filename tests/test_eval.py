@@ -155,7 +155,16 @@ def test_methods_use_the_frozen_formats(tasks) -> None:
     both = DESCRIBED_SHOTS[DESCRIBED_SHOTS_FORMAT](task.descriptions[3], task.train[:5], text)
     assert chats["description_icl"] == both and both[1:] == chats["icl"][1:]
     assert both[0]["content"].startswith(task.descriptions[3])
-    others = set(METHODS) - {"description", "description_icl"} - shots
+    # Beside an adapter: as it was trained.
+    told = {name for name in METHODS if "_told" in name and not name.endswith("icl")}
+    assert len(told) == 5
+    said = [{"role": "system", "content": task.descriptions[3]}, {"role": "user", "content": text}]
+    assert all(chats[name] == said for name in told)
+    turns = [*chats["icl"][1:]]
+    assert chats["t2l_icl"] == chats["multitask_icl"] == turns
+    assert chats["t2l_told_icl"] == [said[0], *turns]
+    others = set(METHODS) - {"description", "description_icl"} - shots - told
+    others -= {"t2l_icl", "multitask_icl", "t2l_told_icl"}
     assert all(chats[name] == [{"role": "user", "content": text}] for name in others)
 
 

@@ -383,7 +383,7 @@ def test_rows_keep_their_budgets_and_never_read_what_is_reserved(base, tasks) ->
     for number in range(20):
         step = made.step(number)
         assert step.rows.ids.shape[1] <= 90 and 4 <= step.examples <= 12
-    for task, index in made._tokens:
+    for task, index, _ in made._tokens:
         assert index < len(tasks[task].train) - reserved(tasks[task])
 
 
@@ -710,7 +710,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(place, tmp_path: Path) -> None:
     for method in ("sft", "multitask", "library/training/copy"):
         rows = [row for row in log_of(tmp_path / "whole" / method) if "lr" not in row]
         first, last = (sum(v for k, v in row.items() if k != "step") for row in (rows[0], rows[-1]))
-        assert last < first - 0.01, method
+        assert last < first - 0.005, method
 
 
 def test_the_rate_rises_and_falls_to_zero() -> None:
