@@ -1,4 +1,4 @@
-"""Show examples in Compare: inputs without answers become an adapter, whose answer stands beside the base's."""
+"""Show examples in Compare: inputs without answers become an adapter that answers beside the base."""
 
 from __future__ import annotations
 
