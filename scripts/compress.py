@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--head-size", type=int, default=128)
     parser.add_argument("--limit", type=int, default=30, help="test examples of each task")
     parser.add_argument("--work", default="runs/compression", help="folder of the runs, which go on there")
-    parser.add_argument("--out", default="results/compression.jsonl", help="a row for every run is added")
+    parser.add_argument("--out", default="results/compression.json", help="a list with a row for every run")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
@@ -133,8 +133,7 @@ def main() -> None:
             scores = f"strict {100 * row['strict']:5.1f} of {100 * oracle['strict']:5.1f}"
             print(f"{size:>3} tasks  {form:<8} {sizes}  error {row['error']:.2f}  {scores}", flush=True)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    with open(args.out, "a", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    Path(args.out).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if args.json:
         print(json.dumps(rows))
 
