@@ -373,7 +373,7 @@ def test_ids_lead_to_no_other_place(client: Client) -> None:
             assert "There is no adapter" in refusal(client, name, adapter=id, key=ALICE)
     for name in ("../checkpoints/smollm2-135m-t2l-m", str(REPO / "checkpoints" / "smollm2-135m-t2l-m"), "\0"):
         message = refusal(client, "generate_adapter", description=PLURAL, checkpoint=name)
-        assert "There is no checkpoint" in message and "choose smollm2-135m-t2l-m" in message
+        assert "There is no checkpoint" in message and "choose smollm2-135m-dnd" in message
     assert made in {kept["id"] for kept in client.predict(key=ALICE, api_name="/list_adapters")}
 
 

@@ -280,7 +280,7 @@ def refusal(monkeypatch, capsys) -> Any:
         ([], {"GRADIO_SERVER_PORT": "http"}, "'http' is no port"),
         (["--host", "192.0.2.1"], {}, "cannot listen at 192.0.2.1, port"),
         (["--root-path", "t2l"], {}, "'t2l' is no path such as /t2l"),
-        (["--checkpoint", "none"], {}, f"no checkpoint 'none'; choose {DEFAULT_CHECKPOINT}"),
+        (["--checkpoint", "none"], {}, "no checkpoint 'none'; choose smollm2-135m-dnd"),
         (["--dtype", "int8"], {}, "dtype 'int8' is unknown; choose auto, float32"),
         (["--device", "tpu"], {}, "device 'tpu' is not usable here"),
         (["--shelf", str(REPO / "app.py" / "shelf")], {}, "shelf .* cannot be made .*; choose another"),

@@ -12,7 +12,8 @@ from t2l.errors import T2LError
 from t2l.generator import Generator
 from t2l.likeness import INDEX, TaskIndex
 
-CHECKPOINTS = sorted(path.parent for path in (REPO / "checkpoints").glob("*/config.json"))
+# Those that read descriptions: prompts have no index.
+CHECKPOINTS = sorted(path.parent for path in (REPO / "checkpoints").glob(f"*-t2l-*/{INDEX}"))
 
 
 def small() -> TaskIndex:

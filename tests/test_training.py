@@ -707,7 +707,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(place, tmp_path: Path) -> None:
         again = tmp_path / "killed" / file.relative_to(tmp_path / "whole")
         assert file.read_bytes() == again.read_bytes(), file
     # And they had learned something for examples that are kept out.
-    for method in ("sft", "multitask", "library/training/copy"):
+    for method in ("sft", "multitask"):
         rows = [row for row in log_of(tmp_path / "whole" / method) if "lr" not in row]
         first, last = (sum(v for k, v in row.items() if k != "step") for row in (rows[0], rows[-1]))
         assert last < first - 0.005, method
