@@ -120,10 +120,11 @@ def main() -> None:
     torch.set_num_threads(1)
     # The network's dropout is drawn by each process for its own rows.
     t2l.hypernet._DROPOUT = 0.0
-    loaded = TextEncoder()
-    for trainer in (contrast, dnd, dnd_sft, sft):
-        # Once, not for every fork.
-        trainer.TextEncoder = lambda *_: loaded
+    if mode != "killed":
+        # Once for all trainers; but a fork must not inherit the locks of the threads that load it.
+        loaded = TextEncoder()
+        for trainer in (contrast, dnd, dnd_sft, sft):
+            trainer.TextEncoder = lambda *_: loaded
     if mode == "shared_out":
         share_out()
         within(6, lambda: signal.raise_signal(signal.SIGINT))
