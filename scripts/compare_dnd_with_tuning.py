@@ -8,24 +8,15 @@ import json
 import statistics
 import time
 
+from compare_with_lora import scores
+
 from t2l.base import BaseModel, quiet
 from t2l.errors import T2LError
 from t2l.eval.finetune import RECIPE, drawn, finetune
-from t2l.eval.metrics import strict
-from t2l.eval.run import answer
 from t2l.generator import Condition, Generator
-from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
 from t2l.studio import find_checkpoint
-from t2l.tasks import Task, pick, read_suites
-
-
-def score(base: BaseModel, task: Task, weights: LoRAWeights, limit: int) -> float:
-    """Strict matches on a task's first test examples, decoded greedily."""
-    asked = task.test[:limit]
-    prompts = [base.prompt_ids([{"role": "user", "content": example.input}]) for example in asked]
-    answers = answer(base, prompts, weights, task.max_new_tokens)
-    return statistics.mean(strict(a, example.output) for a, example in zip(answers, asked, strict=True))
+from t2l.tasks import pick, read_suites
 
 
 def main() -> None:
@@ -54,16 +45,16 @@ def main() -> None:
             times.append(time.perf_counter() - start)
         # The first one loads the encoder.
         row = {"task": task.name, "dnd_seconds": statistics.median(times[1:])}
-        row |= {"dnd": score(base, task, weights, args.limit), "steps": 0, "tuned": 0.0, "seconds": 0.0}
+        row |= {"dnd": scores(base, task, weights, args.limit)[0], "steps": 0, "tuned": 0.0, "seconds": 0.0}
         # At 0 the base itself answers as well, and nothing is to be tuned for.
-        row["tuned"] = score(base, task, generator.spec.zeros(), args.limit)
+        row["tuned"] = scores(base, task, generator.spec.zeros(), args.limit)[0]
         while row["tuned"] < row["dnd"] and row["steps"] < RECIPE["most"]:
             row["steps"] = min(2 * row["steps"] or 1, RECIPE["most"])
             start = time.perf_counter()
             # Anew for every count, so that its schedule ends there: only the last one's seconds count.
             tuned = finetune(base, task.train, generator.spec, 0, count=row["steps"])
             row["seconds"] = time.perf_counter() - start
-            row["tuned"] = score(base, task, tuned, args.limit)
+            row["tuned"] = scores(base, task, tuned, args.limit)[0]
         row["ratio"] = row["seconds"] / row["dnd_seconds"]
         rows.append(row)
         print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import json
 import statistics
 import sys
@@ -186,28 +187,29 @@ class BaseModel:
         """Questions and answers as one conversation: for each what its prompt adds, and its answer's tokens.
 
         description: as for `told`. Joined they are the whole conversation. Raises T2LError where the template
-        changes what was said before, or ends no answer by a token that ends one.
+        changes what was said before.
         """
-        chat, found, said = [], [], ""
-        for number, (question, answer) in enumerate(pairs):
-            chat.append({"role": "user", "content": question})
-            told = self.told(chat, description)
-            prompt = self.tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True)
-            if not prompt.startswith(said):
+        chat = [
+            {"role": role, "content": text}
+            for pair in pairs
+            for role, text in zip(("user", "assistant"), pair, strict=True)
+        ]
+        texts = [
+            self.tokenizer.apply_chat_template(
+                self.told(chat[:n], description), tokenize=False, add_generation_prompt=n < len(chat)
+            )
+            for n in (*range(1, len(chat), 2), len(chat))
+        ]
+        prompt, found = self.tokenizer(texts[0], add_special_tokens=False)["input_ids"], []
+        for said, more in itertools.pairwise(texts):
+            if not more.startswith(said):
                 raise T2LError(
                     f"The chat template of {self.id} rewrites what was said before; train with turns=0."
                 )
-            if number:
-                # What the template writes behind the end of the last answer belongs to the next prompt.
-                ended, between = self._to_end(prompt[len(said) :])
-                found.append((found.pop()[0], ended))
-                found.append((between, []))
-            else:
-                found.append((self.tokenizer(prompt, add_special_tokens=False)["input_ids"], []))
-            chat.append({"role": "assistant", "content": answer})
-            said = prompt
-        whole = self.tokenizer.apply_chat_template(self.told(chat, description), tokenize=False)
-        found.append((found.pop()[0], self._to_end(whole[len(said) :])[0]))
+            # What the template writes behind the end of an answer belongs to the next prompt.
+            answer, between = self._to_end(more[len(said) :])
+            found.append((prompt, answer))
+            prompt = between
         return found
 
     def _to_end(self, text: str) -> tuple[list[int], list[int]]:

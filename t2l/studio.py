@@ -602,8 +602,10 @@ class Studio:
         if told and len(told) != len(adapters) + 1:
             raise T2LError(f"{len(told)} descriptions were given for {len(adapters) + 1} columns.")
         message = {"role": "user", "content": prompt}
-        turns = [(("user", example.input), ("assistant", example.output)) for example in solved]
-        shown = [{"role": role, "content": text} for pair in turns for role, text in pair]
+        shown: Chat = []
+        for example in solved:
+            shown += [{"role": "user", "content": example.input}]
+            shown += [{"role": "assistant", "content": example.output}]
         chats: list[Chat] = [[*shown, *earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
         if any(told):
             chats = [self.engine.base.told(*pair) for pair in zip(chats, told, strict=True)]

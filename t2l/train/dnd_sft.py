@@ -20,7 +20,18 @@ from t2l.lora import LoRAWeights, stack
 from t2l.tasks import Task, training_tasks
 from t2l.train.dnd import cycled, embedded, inputs, unread
 from t2l.train.loop import FitConfig, best_kept, defaults, fit
-from t2l.train.sft import SFTConfig, SFTData, cut, kept_out, prepare, reserved, sft_loss, tokenise, validation
+from t2l.train.sft import (
+    SFTConfig,
+    SFTData,
+    cut,
+    filled,
+    first_ones,
+    kept_out,
+    prepare,
+    reserved,
+    sft_loss,
+    validation,
+)
 
 _VALIDATED = 32
 
@@ -106,16 +117,14 @@ def train_dnd_sft(
     some = tasks[:: -(-len(tasks) // _VALIDATED)]
     seen = [(draws(task, unread(task))[0], kept_out(base, task)) for task in some if reserved(task)]
     own = [draws(task, inputs(task))[0] for task in held_out]
-    asked = [[tokenise(base, example) for example in task.train[:16]] for task in held_out]
+    asked = [first_ones(base, task) for task in held_out]
     # Prompts of another task that is kept out: what they lose, prompts tell.
     groups = {
         "seen": seen,
         "unseen_tasks_other_prompts": list(zip(own[1:] + own[:1], asked, strict=True)) if own[1:] else [],
         "unseen_tasks": list(zip(own, asked, strict=True)),
     }
-    groups = {name: entries for name, entries in groups.items() if entries}
-    if sft.patience and not groups:
-        raise T2LError(f"patience={sft.patience} needs validation, but no task has ten training examples.")
+    groups = filled(groups, sft.patience)
     validate = validation(base, groups)
     mean = validate(_Mean(network.mean_adapter()))
     # It reads no prompts, whosever they are.

@@ -33,11 +33,12 @@ from t2l.train.sft import (
     Step,
     cut,
     entry_losses,
+    filled,
+    first_ones,
     kept_out,
     pack,
     prepare,
     sft_loss,
-    tokenise,
     validation,
 )
 
@@ -300,13 +301,9 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
     some = tasks[:: -(-len(tasks) // VALIDATED)]
     groups = {
         "seen": [(only[0], kept) for task in some if (kept := kept_out(base, task, said(task)))],
-        "unseen_tasks": [
-            (only[0], [tokenise(base, e, said(task)) for e in task.train[:16]]) for task in held_out
-        ],
+        "unseen_tasks": [(only[0], first_ones(base, task, said(task))) for task in held_out],
     }
-    groups = {name: entries for name, entries in groups.items() if entries}
-    if sft.patience and not groups:
-        raise T2LError(f"patience={sft.patience} needs validation, but no task has ten training examples.")
+    groups = filled(groups, sft.patience)
     memory, held = {}, ExitStack()
 
     def save(network: nn.Module, name: str) -> None:

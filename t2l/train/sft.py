@@ -167,29 +167,22 @@ def pack(rows: Sequence[Sequence[Tokens]], pad_id: int = 0) -> Rows:
 
 
 def _pack_row(row: Sequence[Tokens], share: float) -> tuple[list, list, list, list, list]:
-    if isinstance(row, Turns):
-        ids = [token for prompt, answer in row for token in prompt + answer]
-        labels = [t for prompt, answer in row for t in [IGNORED] * len(prompt) + answer]
-        weights = [
-            weight
-            for prompt, answer in row
-            for weight in [0.0] * len(prompt) + [share / (len(row) * len(answer))] * len(answer)
-        ]
-        return ids, list(range(len(ids))), labels, weights, [0] * len(ids)
     prompts = [prompt for prompt, _ in row]
-    # The last prompt token stays with its example: the answer's first token is predicted from it.
-    start = min(len(p) for p in prompts) - 1
-    first = prompts[0]
-    common = next((n for n in range(start) if any(p[n] != first[n] for p in prompts)), start)
+    first, joined, common = prompts[0], isinstance(row, Turns), 0
+    if not joined:
+        # The last prompt token stays with its example: the answer's first token is predicted from it.
+        start = min(len(p) for p in prompts) - 1
+        common = next((n for n in range(start) if any(p[n] != first[n] for p in prompts)), start)
     ids, positions = list(first[:common]), list(range(common))
     labels, weights, segment = [IGNORED] * common, [0.0] * common, [0] * common
     for number, (prompt, answer) in enumerate(row, 1):
-        rest = len(prompt) - common
+        rest, begin = len(prompt) - common, len(ids) if joined else common
         ids += prompt[common:] + answer
-        positions += range(common, len(prompt) + len(answer))
+        positions += range(begin, begin + rest + len(answer))
         labels += [IGNORED] * rest + answer
         weights += [0.0] * rest + [share / (len(row) * len(answer))] * len(answer)
-        segment += [number] * (rest + len(answer))
+        # All see segment 0: a turn those before it.
+        segment += [0 if joined else number] * (rest + len(answer))
     return ids, positions, labels, weights, segment
 
 
@@ -479,6 +472,19 @@ def kept_out(base: BaseModel, task: Task, description: str = "") -> list[Tokens]
     ]
 
 
+def first_ones(base: BaseModel, task: Task, description: str = "") -> list[Tokens]:
+    """The examples of a task that is kept out whole, by which it is validated."""
+    return [tokenise(base, example, description) for example in task.train[:16]]
+
+
+def filled(groups: dict[str, list[Entry]], patience: int) -> dict[str, list[Entry]]:
+    """The groups that have entries; raises T2LError where patience would wait for none."""
+    groups = {name: entries for name, entries in groups.items() if entries}
+    if patience and not groups:
+        raise T2LError(f"patience={patience} needs validation, but no task has ten training examples.")
+    return groups
+
+
 @torch.no_grad()
 def entry_losses(
     base: BaseModel, network: nn.Module, entries: Sequence[Entry], rows_per_pass: int = 16
@@ -646,12 +652,9 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
             (c[new], kept_out(base, task, said(task, new))) for c, task in some if len(c) > new
         ]
         groups[f"{prefix}unseen_tasks"] = [
-            (c[0], [tokenise(base, example, said(task, 0)) for example in task.train[:16]])
-            for c, task in unseen
+            (c[0], first_ones(base, task, said(task, 0))) for c, task in unseen
         ]
-    groups = {name: entries for name, entries in groups.items() if entries}
-    if sft.patience and not groups:
-        raise T2LError(f"patience={sft.patience} needs validation, but no task has ten training examples.")
+    groups = filled(groups, sft.patience)
     folder, memory, held = Path(out), {}, ExitStack()
     facts = {"method": "sft", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
 

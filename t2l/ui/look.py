@@ -210,7 +210,7 @@ document.addEventListener("click", async ({target}) => {
     const said = document.querySelector("#copied p");
     copy.textContent = said.textContent = "Copied";
     setTimeout(() => { copy.textContent = "Copy"; said.textContent = ""; }, 1500);
-  } else if (event.target.closest("[data-met]")) {
+  } else if (target.closest("[data-met]")) {
     localStorage.setItem("t2l-met", "1");
     document.documentElement.classList.remove("first-visit");
     document.querySelector("#description textarea")?.focus();
