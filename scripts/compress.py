@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -39,14 +38,6 @@ def spread(tasks: Iterable[Task]) -> list[Task]:
         by_category.setdefault(task.category, []).append(task)
     rounds = max(map(len, by_category.values()))
     return [group[i] for i in range(rounds) for group in by_category.values() if i < len(group)]
-
-
-def part_of(library: Library, tasks: Sequence[Task], folder: Path) -> Path:
-    """A folder with the adapters of these tasks alone."""
-    for task in tasks:
-        if not (folder / task.name).is_dir():
-            shutil.copytree(library.folders[task.name], folder / task.name)
-    return folder
 
 
 def stored(generator: Path) -> int:
@@ -89,7 +80,7 @@ def main() -> None:
     for size in map(int, args.sizes.split(",")):
         tasks = order[:size]
         library = Library.open(args.library, [task.name for task in tasks])
-        part = part_of(library, tasks, work / f"library-{size}")
+        part = ",".join(str(library.folders[task.name]) for task in tasks)
         own = evaluate(
             tasks,
             ["oracle"],
@@ -110,7 +101,7 @@ def main() -> None:
         for form in args.forms.split(","):
             variant, share = FORMS[form]
             run = ReconRun(
-                str(part),
+                part,
                 folders,
                 loss=args.loss,
                 variant=variant,

@@ -242,6 +242,25 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("--out", required=True, help="JSON file to write")
     analyse.set_defaults(run=_analyse)
 
+    benchmark = commands.add_parser(
+        "benchmark", parents=[common], help="the papers' benchmarks through lm-eval: base, and adapter beside"
+    )
+    benchmark.add_argument("names", type=_names, help="separated by commas, such as arc_easy,boolq,gsm8k")
+    benchmark.add_argument("--adapter", metavar="DIR", help="folder of an adapter (default: the base alone)")
+    benchmark.add_argument("--base", help="Hub id or folder (default: the adapter's, or the embedded one)")
+    benchmark.add_argument(
+        "--data", metavar="DIR", help="NAME/SPLIT.jsonl in the published format, in place of the Hub"
+    )
+    benchmark.add_argument("--limit", type=int, help="examples of each (default: all)")
+    benchmark.add_argument("--shots", type=int, default=0, help="solved examples in the prompt")
+    benchmark.add_argument(
+        "--code", action="store_true", help="let humaneval and mbpp run what the model writes, in a sandbox"
+    )
+    benchmark.add_argument("--dtype", default="bfloat16", help="of the base (default bfloat16)")
+    benchmark.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    benchmark.add_argument("--out", metavar="FILE", help="JSON file to write")
+    benchmark.set_defaults(run=_benchmark)
+
     importing = commands.add_parser(
         "import", parents=[common], help="convert a published checkpoint (hypermod.pt) to our own layout"
     )
@@ -367,6 +386,7 @@ _TRAIN_HELP = {
     "latent_size": "size of the trunk",
     "head_size": "size of what the heads read",
     "share": "none, layers or all",
+    "paraphrases": "YAML file {task: [texts]} of further descriptions to train on",
     "descriptions": "how many of each task's descriptions are trained on",
     "val_tasks": "tasks kept out and scored as unseen ones, separated by commas",
     "open_license": "only tasks whose data may be passed on freely",
@@ -735,6 +755,33 @@ def _analyse(args: argparse.Namespace) -> dict[str, Any]:
         print(f"{row['description'] or 'base alone'}: {row['answer']!r}")
     told = [{k: one[k] for k in ("adapters", "tasks", "rank_correlation")} for one in found["grouping"]]
     return {"out": args.out, "grouping": told, "steer": found["steer"]}
+
+
+def _benchmark(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.adapter import Adapter
+    from t2l.base import DEFAULT_BASE, BaseModel, quiet
+    from t2l.eval.benchmarks import check_benchmarks, run_benchmarks
+    from t2l.files import complete_file
+
+    quiet()
+    options: dict[str, Any] = {"limit": args.limit, "shots": args.shots, "code": args.code}
+    # Before the base is loaded.
+    check_benchmarks(args.names, **options)
+    options["data"] = args.data
+    adapter = Adapter.load(args.adapter) if args.adapter else None
+    name = args.base or (adapter.spec.base_model if adapter else DEFAULT_BASE)
+    base = BaseModel.load(name, dtype=args.dtype, device=args.device)
+    found = {"base": run_benchmarks(base, None, args.names, **options)}
+    if adapter:
+        found["adapted"] = run_benchmarks(base, adapter.weights, args.names, **options)
+    for column, scores in found.items():
+        for one, score in scores.items():
+            print(f"{column:<8} {one:<14} {score['score']:.3f} {score['metric']} (n {score['n']})")
+    told = {"base_model": base.id, "weights_id": base.weights_id, "dtype": args.dtype, **found}
+    if args.out:
+        with complete_file(args.out) as work:
+            work.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return told
 
 
 def _import(args: argparse.Namespace) -> dict[str, Any]:

@@ -25,6 +25,8 @@ Chat = Sequence[dict[str, str]]
 
 # Tokens that a cache has spare room for before it must grow.
 _ROOM = 128
+# Reading common starts apart must leave at most this part of the tokens: it is a call of the model more.
+_SPARED = 0.8
 # Rows of a request: the base beside seven adapters, or eight chats.
 MAX_COLUMNS = 8
 # Requests that take turns; more of them wait, since each holds a cache.
@@ -99,6 +101,7 @@ def decode(
 
     prompts: token ids, one list a row. weights: a stack, of which row b uses adapter rows[b], or adapter b
     where rows is None; or a single adapter for every row, or None for the base in every row.
+    What many prompts of one adapter begin with, such as a chat template or solved examples, is read once.
     In float32 the greedy tokens are those of `model.generate`.
     Hooks and inference mode live within one step: nothing is left behind where the caller stops midway.
     Raises T2LError where a prompt leaves no room for an answer.
@@ -244,6 +247,26 @@ def _with_room(layer: Any) -> Any:
     return roomy() if type(layer) is roomy.__base__ else layer
 
 
+def _starts(prompts: Sequence[Sequence[int]], adapters: Sequence[int]) -> dict[int, list[int]]:
+    """What all prompts of an adapter begin with, by adapter; nothing where that would spare little work."""
+    together: dict[int, list[Sequence[int]]] = {}
+    for prompt, adapter in zip(prompts, adapters, strict=True):
+        together.setdefault(adapter, []).append(prompt)
+    starts = {adapter: _start(those) for adapter, those in together.items()}
+    rest = max(len(prompt) - len(starts[adapter]) for prompt, adapter in zip(prompts, adapters, strict=True))
+    parted = len(starts) * max(map(len, starts.values())) + len(prompts) * rest
+    worth = all(starts.values()) and parted < _SPARED * len(prompts) * max(map(len, prompts))
+    return starts if worth else {}
+
+
+def _start(prompts: Sequence[Sequence[int]]) -> list[int]:
+    # The first and the last in order differ where any two do; each keeps a token of its own.
+    first, last = list(min(prompts)), list(max(prompts))
+    most = min(map(len, prompts)) - 1
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), most)
+    return first[: min(same, most)]
+
+
 class _State:
     """The batch of rows that still run: their cache, mask and adapters."""
 
@@ -253,24 +276,32 @@ class _State:
         from transformers import DynamicCache
 
         self.base, self.answers, self.weights = base, list(answers), weights
-        self.adapters = list(range(len(answers)) if rows is None else rows)
-        self._attach()
         self.cache = DynamicCache(config=base.model.config)
         self.cache.layers = [_with_room(layer) for layer in self.cache.layers]
-        longest = max(len(answer.prompt) for answer in answers)
-        pad = min(base.eos_ids, default=0)
-        # Left padding puts every row's last token in one column.
-        gaps = [longest - len(answer.prompt) for answer in answers]
-        ids = [[pad] * gap + answer.prompt for gap, answer in zip(gaps, answers, strict=True)]
-        self.ids = torch.tensor(ids, device=base.device)
-        self.mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=base.device)
-        self.padded = any(gaps)
+        self.padded = False
         # Without a mask transformers leaves grouped heads to torch, which on a CPU takes two to seven times
         # as long for one bfloat16 token as when they are packed. Beside a mask transformers packs them: this
         # one hides nothing, at any length. Layers with a window keep their own masks.
         whole = all(type(layer) is _roomy() for layer in self.cache.layers)
         half = base.device.type == "cpu" and base.dtype != torch.float32
         self.unmasked = torch.zeros(1, 1, 1, 1, dtype=base.dtype) if whole and half else None
+
+        prompts = [answer.prompt for answer in answers]
+        adapters = list(range(len(prompts)) if rows is None else rows)
+        one = weights is None or weights.n is None
+        owners = [0] * len(prompts) if one else adapters
+        # Padding between start and rest would take room in a window.
+        starts = _starts(prompts, owners) if whole else {}
+        self.mask = torch.zeros(len(starts) or len(prompts), 0, dtype=torch.long, device=base.device)
+        if starts:
+            self.adapters = list(starts)
+            self._attach()
+            self._read(list(starts.values()))
+            self._select([self.adapters.index(owner) for owner in owners])
+        # What the first step has yet to read; nothing from then on.
+        self.rest = [p[len(starts.get(owner, ())) :] for p, owner in zip(prompts, owners, strict=True)]
+        self.adapters = adapters
+        self._attach()
 
     def _attach(self) -> None:
         if self.weights is None:
@@ -279,37 +310,48 @@ class _State:
         rows = None if self.weights.n is None else torch.tensor(self.adapters)
         self.attachment = attached(self.base.model, self.weights, rows)
 
-    @torch.inference_mode()
     def step(self) -> Tensor:
         """Runs what is new in every row; returns float32 logits (rows, vocabulary) of the last column."""
+        new, self.rest = self.rest or [answer.new[-1:] for answer in self.answers], []
+        return self._read(new)[:, -1].float()
+
+    @torch.inference_mode()
+    def _read(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Appends tokens to every row of the cache; logits (rows, 1, vocabulary) of the last column."""
+        longest = max(map(len, rows))
+        pad = min(self.base.eos_ids, default=0)
+        # Left padding puts every row's last token in one column.
+        gaps = [longest - len(row) for row in rows]
+        ids = torch.tensor([[pad] * gap + list(row) for gap, row in zip(gaps, rows, strict=True)])
+        new = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=self.base.device)
+        first = not self.mask.shape[1]
+        self.mask = torch.cat([self.mask, new], dim=1)
+        self.padded = self.padded or any(gaps)
         # Without padding the model's own causal mask is enough, and quicker.
-        mask = None
-        if self.cache.get_seq_length():
-            last = torch.tensor([[answer.new[-1]] for answer in self.answers], device=self.base.device)
-            self.mask = torch.cat([self.mask, self.mask.new_ones(len(last), 1)], dim=1)
-            mask = self.unmasked
-        else:
-            last = self.ids
-        positions = (self.mask.cumsum(1) - 1).clamp_min(0)[:, -last.shape[1] :]
+        mask: Tensor | None = self.mask
+        if not self.padded and (first or longest == 1):
+            mask = None if first else self.unmasked
         with self.attachment:
-            output = self.base.model(
-                input_ids=last,
-                attention_mask=self.mask if self.padded else mask,
-                position_ids=positions,
+            return self.base.model(
+                input_ids=ids.to(self.base.device),
+                attention_mask=mask,
+                position_ids=(self.mask.cumsum(1) - 1).clamp_min(0)[:, -longest:],
                 past_key_values=self.cache,
                 use_cache=True,
                 logits_to_keep=1,
-            )
-        return output.logits[:, -1].float()
+            ).logits
+
+    def _select(self, rows: Sequence[int]) -> None:
+        index = torch.tensor(rows, device=self.base.device)
+        with torch.inference_mode():
+            self.cache.batch_select_indices(index)
+            self.mask = self.mask[index]
 
     def drop_ended(self) -> bool:
         """Takes ended rows out of the batch; returns whether any row is left."""
         keep = [index for index, answer in enumerate(self.answers) if not answer.ended]
         if keep and len(keep) < len(self.answers):
-            index = torch.tensor(keep, device=self.base.device)
-            with torch.inference_mode():
-                self.cache.batch_select_indices(index)
-                self.mask = self.mask[index]
+            self._select(keep)
             self.answers = [self.answers[i] for i in keep]
             self.adapters = [self.adapters[i] for i in keep]
             self._attach()

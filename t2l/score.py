@@ -4,12 +4,12 @@ Knows a way to ask the model, examples and metrics; not where adapters come from
 from __future__ import annotations
 
 import hashlib
+import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from t2l.engine import MAX_COLUMNS, Chat, Decoding
 from t2l.errors import T2LError
@@ -76,21 +76,22 @@ class Wordings:
 def score(ask: Ask, examples: Sequence[Example], columns: LoRAWeights, tokens: int) -> Iterator[Scores]:
     """Yields at once and after every pass: each example answered by every adapter of the stack, greedily.
 
-    ask: chats, the adapter of each and decoding -> growing texts. tokens: of the longest answer. A pass holds
-    MAX_COLUMNS answers, of prompts of like length; closing the iterator stops the model within one step.
+    ask: chats, the adapter of all and decoding -> growing texts. tokens: of the longest answer. A pass holds
+    at most MAX_COLUMNS prompts of like length, all with one adapter, for which the model then reads what they
+    begin with once; closing the iterator stops it within one step.
     """
     n, decoding = columns.n or 0, Decoding(max_new_tokens=tokens)
     answers: list[list[str | None]] = [[None] * len(examples) for _ in range(n)]
     yield Scores(tuple(examples), tuple(map(tuple, answers)))
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].input))
-    pairs = [(column, i) for i in order for column in range(n)]
-    for start in range(0, len(pairs), MAX_COLUMNS):
-        group = pairs[start : start + MAX_COLUMNS]
-        chats = [[{"role": "user", "content": examples[i].input}] for _, i in group]
-        growing = ask(chats, columns[torch.tensor([column for column, _ in group])], decoding)
+    passes = math.ceil(len(order) / MAX_COLUMNS)
+    # Parts of even length: a last pass with little in it costs nearly as much as a whole one.
+    parts = [order[part * len(order) // passes : (part + 1) * len(order) // passes] for part in range(passes)]
+    for part, column in itertools.product(parts, range(n)):
+        chats = [[{"role": "user", "content": examples[i].input}] for i in part]
         # The last of the growing texts are the answers.
-        (texts,) = deque(growing, maxlen=1)
-        for (column, i), text in zip(group, texts, strict=True):
+        (texts,) = deque(ask(chats, columns[column], decoding), maxlen=1)
+        for i, text in zip(part, texts, strict=True):
             answers[column][i] = text
         yield Scores(tuple(examples), tuple(map(tuple, answers)))
 

@@ -164,6 +164,31 @@ def training_tasks(
     return used, list(kept.values())
 
 
+def read_paraphrases(file: str | Path) -> dict[str, tuple[str, ...]]:
+    """Further descriptions of tasks, by task: a YAML file {task: [texts]}, to be trained on alone.
+
+    Raises T2LError naming the file and what in it is none of that.
+    """
+    try:
+        found = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as err:
+        reason = str(err).splitlines()[0]
+        raise T2LError(f"{file} cannot be read ({reason}); give YAML of the form TASK: [texts].") from err
+    if not isinstance(found, dict) or not found:
+        raise T2LError(f"{file} holds no tasks; give YAML of the form TASK: [texts].")
+    for name, texts in found.items():
+        if (
+            not isinstance(name, str)
+            or not isinstance(texts, list)
+            or not texts
+            or not all(map(_is_text, texts))
+        ):
+            raise T2LError(
+                f"{file}: {str(name)[:80]!r} has no list of texts; write each as a text of its own."
+            )
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
 def _is_text(value: Any, blank: bool = False) -> bool:
     """Whether this is a text of whole characters: JSON can write half a surrogate pair."""
     return (

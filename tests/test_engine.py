@@ -124,6 +124,34 @@ def test_rows_with_different_adapters_answer_as_each_alone(tiny: BaseModel) -> N
     assert last(decode(tiny, prompts, weights[1], GREEDY))[1] == together[1]
 
 
+@pytest.mark.parametrize("kind", ["Llama", "Gemma2", "Mistral"])
+def test_a_common_start_is_read_once_for_each_adapter_and_changes_no_answer(
+    base: BaseModel, kind: str
+) -> None:
+    tiny, read = tiny_base(base, kind), []
+    # Starts and rests of different lengths; the third prompt of the first adapter is its start alone.
+    starts = ["You are an assistant that answers with the result alone.", "Turn the words around. Input:"]
+    prompts = ids(
+        tiny, [starts[i] + word for i in (0, 1) for word in (" house", " the old tree", "", " a b c")]
+    )
+    rows = [0] * 4 + [1] * 4
+    weights = adapters(tiny, 2)
+    alone = [
+        last(decode(tiny, [prompt], weights[i], GREEDY))[0] for prompt, i in zip(prompts, rows, strict=True)
+    ]
+    handle = tiny.model.model.register_forward_pre_hook(
+        lambda _, args, kwargs: read.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    assert last(decode(tiny, prompts, weights, GREEDY, rows)) == alone
+    handle.remove()
+    if kind == "Llama":
+        assert read[0][0] == 2 and read[1][0] == 8 and read[1][1] < 8
+    else:
+        # In a window, padding behind the start would push out what should be seen.
+        assert read[0][0] == 8
+    assert len(set(alone)) > 4
+
+
 @pytest.mark.parametrize("kind", ["Llama", "Qwen3", "Mistral"])
 def test_steps_in_bfloat16_have_the_logits_of_the_model_itself(base: BaseModel, kind: str) -> None:
     tiny = tiny_base(base, kind, attn_implementation="sdpa", initializer_range=0.2)

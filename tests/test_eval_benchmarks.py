@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from test_eval_methods import place, sources  # noqa: F401
 
+from t2l.cli import main
 from t2l.errors import T2LError
 from t2l.eval.benchmarks import BENCHMARKS, CODE, check_sandbox, passes, program, run_benchmarks
 
@@ -70,6 +71,24 @@ def test_what_cannot_be_run_is_named(sources, monkeypatch) -> None:  # noqa: F81
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["magic"], "choose from arc_challenge"),
+        (["mbpp"], "--code"),
+        ([","], "give a benchmark"),
+        (["piqa", "--limit", "0"], "limit 0"),
+        (["piqa", "--shots", "-1"], "shots -1"),
+        (["piqa", "--adapter", "nowhere"], "nowhere"),
+    ],
+)
+def test_the_command_refuses_before_anything_is_loaded(options: list[str], said: str, capsys) -> None:
+    if not importlib.util.find_spec("lm_eval") and "nowhere" in options:
+        said = "pip install lm-eval"
+    assert main(["benchmark", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("answer", "right"),
     [
         ("    return a + b\n", True),
@@ -122,3 +141,17 @@ def test_hand_made_rows_are_scored_by_lm_eval(sources, tmp_path: Path) -> None: 
     (tmp_path / "piqa" / "validation.jsonl").unlink()
     with pytest.raises(T2LError, match=r"piqa.validation\.jsonl is missing"):
         run_benchmarks(sources.base, None, ["piqa"], data=tmp_path)
+
+
+def test_the_command_scores_base_and_adapter(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("lm_eval")
+    file = tmp_path / "piqa" / "validation.jsonl"
+    file.parent.mkdir()
+    file.write_text(f"{json.dumps(ROWS['piqa/validation'])}\n" * 3)
+    assert main(["generate", "Output the plural of the noun.", "--out", str(tmp_path / "made")]) == 0
+    made, out = str(tmp_path / "made"), tmp_path / "scores.json"
+    options = ["--adapter", made, "--data", str(tmp_path), "--limit", "2", "--out", str(out)]
+    assert main(["benchmark", "piqa", *options]) == 0
+    told = json.loads(out.read_text())
+    assert told["base"]["piqa"]["n"] == told["adapted"]["piqa"]["n"] == 2
+    assert "adapted  piqa" in capsys.readouterr().out

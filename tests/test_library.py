@@ -220,6 +220,9 @@ def test_what_is_no_library_is_refused_by_name(made, tmp_path: Path) -> None:
         read_library(tmp_path)
     with pytest.raises(T2LError, match="called 'copy'"):
         read_library([out, out / "copy"])
+    # A list by commas may be longer than a path can be.
+    with pytest.raises(T2LError, match="Two adapters"):
+        read_library(",".join([str(out / "first")] * 500))
     with pytest.raises(T2LError, match="empty"):
         read_library([])
     broken = tmp_path / "broken"

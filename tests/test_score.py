@@ -9,9 +9,11 @@ from collections import deque
 from pathlib import Path
 
 import pytest
-from peft import LoraConfig
-from safetensors.torch import load_file
+import torch
+from peft import PeftModel
 
+from t2l.attach import attached
+from t2l.base import BaseModel
 from t2l.engine import MAX_COLUMNS, Decoding
 from t2l.errors import T2LError
 from t2l.lora import LoRASpec, stack
@@ -32,7 +34,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
 def test_scores_are_the_answers_that_each_example_gets_alone(studio: Studio) -> None:
     made = studio.describe(PLURAL)
     seen = list(studio.score([made.adapter.id], EXAMPLES))
-    assert [s.done for s in seen] == [0, MAX_COLUMNS, 10] and seen[-1].total == 10
+    assert [s.done for s in seen] == [0, 5, 10] and seen[-1].total == 10
     for column, adapters in enumerate([[], [made.adapter.weights]]):
         for example, answer in zip(EXAMPLES, seen[-1].answers[column], strict=True):
             *_, alone = studio.compare(example.input, adapters, Decoding(seen_tokens(studio)))
@@ -75,8 +77,15 @@ def test_a_batch_is_a_zip_of_peft_folders_with_the_ids_of_each_alone(studio: Stu
     assert [row["description"] for row in told] == [PLURAL, "../../etc <b>hostile</b>"]
     for row in told:
         assert studio.make(row["description"]).id == row["id"]
-        assert LoraConfig.from_pretrained(tmp_path / row["folder"]).r == 8
-        assert load_file(tmp_path / row["folder"] / "adapter_model.safetensors")
+        weights = studio.make(row["description"]).weights
+        model = PeftModel.from_pretrained(
+            BaseModel.load(dtype="float32").model, str(tmp_path / row["folder"])
+        )
+        ids = torch.tensor([studio.engine.base.prompt_ids([{"role": "user", "content": "toaster"}])])
+        with torch.no_grad(), attached(studio.engine.base.model, weights):
+            expected = studio.engine.base.model(ids).logits
+        with torch.no_grad():
+            torch.testing.assert_close(model(ids).logits, expected, atol=1e-3, rtol=1e-4)
     assert not studio.adapters(visitor="another-key-of-a-batch")
     # The next batch takes the place of this one; a zip of the shelf leaves it alone.
     *_, (_, other) = studio.batch([PLURAL], visitor="k" * 20)
@@ -91,7 +100,7 @@ def test_a_thousand_rows_are_asked_a_pass_at_a_time_and_take_little_memory() -> 
 
     def echo(chats, adapters, decoding):
         passes.append(len(chats))
-        assert adapters.n == len(chats) and decoding.max_new_tokens == 8
+        assert adapters.n is None and decoding.max_new_tokens == 8
         yield [chat[0]["content"].split()[0] for chat in chats]
 
     tracemalloc.start()
@@ -100,7 +109,7 @@ def test_a_thousand_rows_are_asked_a_pass_at_a_time_and_take_little_memory() -> 
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert all(scores.right(2)) and scores.done == 3000 and max(passes) == MAX_COLUMNS
+    assert all(scores.right(2)) and scores.done == 3000 and passes == [MAX_COLUMNS] * 375
     # A few lists of a thousand answers: nothing is kept of a pass but its texts.
     assert peak < 3e6
 

@@ -570,6 +570,7 @@ def test_a_tracker_that_is_not_installed_is_refused_by_name(tmp_path: Path, monk
 
 
 def test_a_base_in_four_bits_is_refused_where_it_cannot_run(monkeypatch) -> None:
+    monkeypatch.setattr(loop.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(T2LError, match="pip install bitsandbytes"):
         BaseModel.load("some/base", dtype="4bit", device="cpu")
     monkeypatch.setattr(loop.importlib.util, "find_spec", lambda name: True)
@@ -618,6 +619,34 @@ def test_sft_goes_on_from_a_run_json_of_an_older_version(place, tmp_path: Path) 
     assert sft_on(place, tmp_path) == 8
     with pytest.raises(T2LError, match="patience was 0, now 3"):
         sft_on(place, tmp_path, sft={"patience": 3})
+
+
+def test_paraphrases_are_trained_on_and_the_descriptions_kept_for_scoring_never(
+    place, tmp_path: Path
+) -> None:
+    file = tmp_path / "said.yaml"
+    file.write_text(json.dumps({"last": ["Name the final letter.", "Which letter ends it?"], "other": ["x"]}))
+    one = {"steps": 1, "validate_every": 1}
+    for out, given in (("plain", ""), ("more", str(file))):
+        sft_on(place, tmp_path / out, one, {"described": 1.0}, paraphrases=given)
+    plain, more = (Generator.load(tmp_path / out / "generator") for out in ("plain", "more"))
+    assert more.training["paraphrases"] == str(file) and plain.index and more.index
+    same = [torch.equal(a, b) for a, b in zip(plain.index.centres, more.index.centres, strict=True)]
+    assert [name for name, equal in zip(more.index.names, same, strict=True) if not equal] == ["last"]
+    # The same texts are scored, whatever is trained on.
+    assert "unseen_descriptions_loss" in log_of(tmp_path / "more")[-1]
+    for said, wrong in (
+        ({"last": ["Please last it."]}, "scored as unseen"),
+        ({"other": ["x"]}, "none of the tasks"),
+        ({"last": "Name it."}, "'last' has no list"),
+        ({"last": [""]}, "'last' has no list"),
+        ([], "holds no tasks"),
+    ):
+        file.write_text(json.dumps(said))
+        with pytest.raises(T2LError, match=wrong):
+            sft_on(place, tmp_path / "wrong", one, paraphrases=str(file))
+    with pytest.raises(T2LError, match="cannot be read"):
+        sft_on(place, tmp_path / "wrong", one, paraphrases=str(tmp_path / "nowhere"))
 
 
 def test_sft_begins_at_a_multitask_lora(place, tmp_path: Path) -> None:

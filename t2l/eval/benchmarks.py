@@ -67,15 +67,7 @@ def run_benchmarks(
     limits. Raises T2LError without lm-eval, for an unknown benchmark, for code where it is not allowed or
     cannot be kept in, and where a data set is missing.
     """
-    known = [*BENCHMARKS, *CODE]
-    if unknown := [name for name in names if name not in known]:
-        raise T2LError(f"The benchmark {unknown[0]!r} is unknown; choose from {', '.join(known)}.")
-    if programs := [name for name in names if name in CODE]:
-        if not code:
-            raise T2LError(f"{programs[0]} runs programs that the model writes; allow it with code=True.")
-        check_sandbox()
-    if not importlib.util.find_spec("lm_eval"):
-        raise T2LError("Benchmarks need the package lm-eval; install it (pip install lm-eval).")
+    check_benchmarks(names, limit=limit, shots=shots, code=code)
     tasks = [_task(name, None if data is None else Path(data)) for name in names]
     from lm_eval import simple_evaluate  # pyright: ignore[reportMissingImports]
     from lm_eval.models.huggingface import HFLM  # pyright: ignore[reportMissingImports]
@@ -98,6 +90,23 @@ def run_benchmarks(
                 "NAME/SPLIT.jsonl in the published format."
             ) from err
     return {name: _score(name, found) for name in names}
+
+
+def check_benchmarks(names: Sequence[str], *, limit: int | None, shots: int, code: bool) -> None:
+    """Raises T2LError for what `run_benchmarks` cannot run here, before a base is loaded."""
+    known = [*BENCHMARKS, *CODE]
+    if unknown := [name for name in names if name not in known]:
+        raise T2LError(f"The benchmark {unknown[0]!r} is unknown; choose from {', '.join(known)}.")
+    if programs := [name for name in names if name in CODE]:
+        if not code:
+            raise T2LError(
+                f"{programs[0]} runs programs that the model writes; allow it with code=True (--code)."
+            )
+        check_sandbox()
+    if not importlib.util.find_spec("lm_eval"):
+        raise T2LError("Benchmarks need the package lm-eval; install it (pip install lm-eval).")
+    if not names or (limit is not None and limit < 1) or shots < 0:
+        raise T2LError(f"names, limit {limit} and shots {shots}: give a benchmark, at least 1, at least 0.")
 
 
 def _task(name: str, data: Path | None) -> Any:

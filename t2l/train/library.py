@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import re
 import sys
@@ -435,7 +436,8 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
     """
     members: list[Member] = []
     if isinstance(source, str | Path):
-        source = [source] if Path(source).exists() else str(source).split(",")
+        # Not Path.exists: it raises for a list that is longer than a path may be.
+        source = [source] if os.path.exists(source) else str(source).split(",")
     for item in source:
         folder = Path(item)
         if (folder / CONFIG).is_file():

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
-from t2l.tasks import Example, Task, training_tasks
+from t2l.tasks import Example, Task, read_paraphrases, training_tasks
 from t2l.train.contrast import load_encoder_adapter
 from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 
@@ -554,6 +554,7 @@ class SFTRun:
     offset: folder of an adapter, such as a multi-task LoRA: what is generated is added to its A and B, so
         that training begins there.
     descriptions: how many of each task's descriptions are trained on; the others are scored as unseen.
+    paraphrases: file of further descriptions to train on, see `t2l.tasks.read_paraphrases`.
     val_tasks: names of tasks of split train that are kept out and scored as unseen tasks.
     open_license: only tasks whose data may be passed on freely.
     Raises T2LError where nothing would be trained on.
@@ -573,6 +574,7 @@ class SFTRun:
     head_size: int = 512
     share: str = "none"
     descriptions: int = 6
+    paraphrases: str = ""
     val_tasks: tuple[str, ...] = ()
     open_license: bool = False
     dtype: str = "auto"
@@ -627,14 +629,17 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         return encoder.encode_cached(texts, tokens=run.condition == "tokens")
 
     conditions = [embed(task) for task in tasks]
-    trained = [c[: run.descriptions] for c in conditions]
+    # What is trained on: the same tasks without the descriptions that are scored as unseen.
+    said_so = _with_paraphrases(tasks, run)
+    trained = [embed(task) for task in said_so]
     # An index compares pooled vectors alone.
     pooled = run.condition == "pooled"
     index = (
         TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], trained) if pooled else None
     )
     share = (accelerator.process_index, accelerator.num_processes)
-    data = SFTData(base, tasks, trained, sft, seed=fitting.seed, share=share, descriptions=run.descriptions)
+    most = max(len(task.descriptions) for task in said_so)
+    data = SFTData(base, said_so, trained, sft, seed=fitting.seed, share=share, descriptions=most)
 
     # An even choice, some 64 of them, tells enough in a short time.
     pairs = list(zip(conditions, tasks, strict=True))
@@ -690,6 +695,26 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         held=held,
         accelerator=accelerator,
     )
+
+
+def _with_paraphrases(tasks: Sequence[Task], run: SFTRun) -> list[Task]:
+    """The tasks with the descriptions that are trained on alone.
+
+    Raises T2LError for paraphrases of none of them, or one that is to be scored as unseen.
+    """
+    further = read_paraphrases(run.paraphrases) if run.paraphrases else {}
+    if further and not further.keys() & {task.name for task in tasks}:
+        raise T2LError(f"{run.paraphrases} names none of the tasks that are trained on; give their names.")
+    found = []
+    for task in tasks:
+        texts = dict.fromkeys([*task.descriptions[: run.descriptions], *further.get(task.name, ())])
+        if kept := texts.keys() & set(task.descriptions[run.descriptions :]):
+            raise T2LError(
+                f"{run.paraphrases}: {kept.pop()[:80]!r} of {task.name} is a description that is scored as "
+                "unseen; remove it."
+            )
+        found.append(replace(task, descriptions=tuple(texts)))
+    return found
 
 
 @torch.no_grad()

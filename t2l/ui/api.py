@@ -28,7 +28,7 @@ from t2l.studio import (
     check_examples,
     check_solved,
 )
-from t2l.ui.common import friendly
+from t2l.ui.common import friendly, paced
 
 # Beyond this answers are noise, and far beyond their scores overflow.
 _MOST_STRENGTH = 10
@@ -328,14 +328,15 @@ def build(studio: Studio) -> None:
         weights = [adapter.weights for adapter in columns]
         told = [adapter.condition for adapter in columns[:count]] if say_task else []
         told += told[:1] * control
-        for texts in studio.compare(
+        growing = studio.compare(
             prompt,
             weights,
             decoding,
             [strength] * len(weights),
             told=[*told[:1], *told],
             solved=check_solved(_pairs(solved)),
-        ):
+        )
+        for texts in paced(growing):
             yield _answers(texts, control, done=False)
         yield _answers(texts, control, done=True)
 

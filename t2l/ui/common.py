@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import html
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import Studio, T2LError
+
+# Seconds between two states of growing answers: to send each takes a step's time, and nobody reads that fast.
+_PAUSE = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,17 @@ class Page:
 def spoken(text: str) -> str:
     """A line of HTML that screen readers read out when it changes."""
     return f'<p role="status">{text}</p>'
+
+
+def paced(growing: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Of growing texts the first, some ten a second, and the last."""
+    texts, shown, told = None, None, 0.0
+    for texts in growing:
+        if shown is None or time.monotonic() - told >= _PAUSE:
+            yield texts
+            shown, told = texts, time.monotonic()
+    if texts is not None and texts is not shown:
+        yield texts
 
 
 def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ import gradio as gr
 from t2l.studio import Decoding, Entry, Hint, Likeness, Made, Studio, T2LError, read_solved
 from t2l.ui import about, link
 from t2l.ui.answers import Column, render_answers, render_empty
-from t2l.ui.common import Page, friendly, spoken
+from t2l.ui.common import Page, friendly, paced, spoken
 from t2l.ui.visit import own, token_of
 
 # By kind: what the chip says, the description, an input for it. The default checkpoint answers all rightly.
@@ -67,8 +67,6 @@ EXAMPLES: dict[str, list[tuple[str, str, str]]] = {
 IDLE = "<p>While you write, this says which trained task is nearest, and what brings it nearer.</p>"
 # Fewer characters are no description yet.
 _LEAST_TYPED = 8
-# Seconds between two pictures of growing answers: more often costs the browser, and nobody reads it.
-_PICTURE = 0.1
 _STOPPED = """() => {
   document.querySelector("#answers .answers")?.setAttribute("aria-busy", "false");
   return '<p role="status">Stopped.</p>';
@@ -273,13 +271,11 @@ def build(page: Page) -> None:
             ]
             return render_answers(shown, growing=growing)
 
-        start = drawn = time.monotonic()
+        start = time.monotonic()
         texts = [""] * len(heads)
         yield picture(texts, True), spoken("Answering…"), gr.skip()
-        for texts in growing:
-            if time.monotonic() - drawn >= _PICTURE:
-                yield picture(texts, True), gr.skip(), gr.skip()
-                drawn = time.monotonic()
+        for texts in paced(growing):
+            yield picture(texts, True), gr.skip(), gr.skip()
         turns = [[*before, question, text] for before, text in zip(earlier, texts, strict=True)]
         kept = {"ids": ids, "turns": turns} if go_on else {}
         yield picture(texts, False), spoken(f"Done in {time.monotonic() - start:.1f} s."), kept

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told
-from t2l.ui.common import Page, friendly
+from t2l.ui.common import Page, friendly, paced
 from t2l.ui.visit import own, signs_in_by_button, token_field, token_of
 
 CSS = """
@@ -222,7 +222,7 @@ def build(page: Page) -> None:
         weights = studio.adapter(id or "", visitor=own(key)).weights
         decoding = Decoding(min(_SAMPLE_TOKENS, studio.limits.new_tokens))
         left = right = ""
-        for left, right in studio.compare(question, [weights], decoding):
+        for left, right in paced(studio.compare(question, [weights], decoding)):
             yield left, right, False
         yield left, right, True
 
