@@ -2,9 +2,10 @@
 
     python scripts/index_tasks.py checkpoints/NAME --tasks data/suite,OTHERS --results results/NAME.jsonl
 
-The index holds every task of the checkpoint's training as the mean direction of its trained descriptions. The
-threshold comes from scored descriptions (method t2l of `t2l eval`): the similarity that best separates those
-whose adapter answers at least one of five examples right from the others (Youden's J).
+The index holds every task of the checkpoint's training as the mean direction of its trained descriptions; one
+that is there, as training writes it, stays. The threshold comes from scored descriptions (method t2l of
+`t2l eval`): the similarity that best separates those whose adapter answers at least one of five examples
+right from the others (Youden's J).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
 from t2l.generator import Condition, Generator
-from t2l.likeness import INDEX, TaskIndex
+from t2l.likeness import TaskIndex
 from t2l.tasks import read_suites
 
 USEFUL = 0.2
@@ -49,25 +50,26 @@ def main() -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("--tasks", required=True, help="folders of task suites, separated by commas")
     parser.add_argument("--results", help="scored descriptions; without them no threshold is stored")
+    parser.add_argument("--pull", type=float, help="how far descriptions are turned to the nearest task's")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
 
     generator = Generator.load(args.checkpoint)
-    training = generator.training
     suite = read_suites(args.tasks.split(","))
-    if missing := set(training["tasks"]) - set(suite):
-        raise T2LError(f"{args.tasks} lacks {len(missing)} of the trained tasks, first {min(missing)}.")
-    tasks = [suite[name] for name in training["tasks"]]
 
     def encode(texts: tuple[str, ...]) -> torch.Tensor:
         assert isinstance(generator.encoder, TextEncoder)
         return generator.encoder.encode_cached([Condition(text).text for text in texts])
 
-    used = [task.descriptions[: training["descriptions"]] for task in tasks]
-    index = TaskIndex.of(
-        [t.name for t in tasks], [t.descriptions[0] for t in tasks], [encode(u) for u in used]
-    )
-    report = {"checkpoint": generator.name, "tasks": len(tasks)}
+    index = generator.index
+    if index is None:
+        training = generator.training
+        if missing := set(training["tasks"]) - set(suite):
+            raise T2LError(f"{args.tasks} lacks {len(missing)} of the trained tasks, first {min(missing)}.")
+        tasks = [suite[name] for name in training["tasks"]]
+        used = [encode(task.descriptions[: training["descriptions"]]) for task in tasks]
+        index = TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], used)
+    report = {"checkpoint": generator.name, "tasks": len(index.names)}
     if args.results:
         scores: dict[tuple[str, int], list[float]] = defaultdict(list)
         for line in Path(args.results).read_text(encoding="utf-8").splitlines():
@@ -89,7 +91,8 @@ def main() -> None:
             "mean_score_below": round(100 * statistics.mean(v for s, v in points if s < far), 1),
             "below": sum(s < far for s, _ in points),
         }
-    index.save(Path(args.checkpoint) / INDEX)
+    pull = generator.pull if args.pull is None else args.pull
+    replace(generator, index=index, pull=pull).save(args.checkpoint)
     print(json.dumps(report) if args.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
 
 

@@ -658,9 +658,21 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
     return {"id": made.adapter.id, "results": results}
 
 
-def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
+def _sharing(device: str) -> tuple[Any, str]:
+    """Under `accelerate launch` or `torchrun` accelerate's state of all processes, and this one's device."""
     import os
 
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return None, device
+    import torch
+    from accelerate import PartialState
+
+    # Unless it is told so, it takes several processes on CPUs for one each.
+    processes = PartialState(cpu=device == "cpu" or not torch.accelerator.is_available())
+    return processes, str(processes.device) if device == "auto" else device
+
+
+def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import BaseModel, quiet
     from t2l.eval.methods import read_multitask
     from t2l.eval.report import lines, summarize
@@ -677,13 +689,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
         suite = pick(suite, args.names)
     tasks = [task for task in suite.values() if args.benchmarks or not task.benchmark]
     generator = load_generator(find_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT))
-    processes, device = None, args.device
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        # Under `accelerate launch`: every process has a device of its own and takes its share of the tasks.
-        from accelerate import PartialState
-
-        processes = PartialState(cpu=args.device == "cpu")
-        device = str(processes.device) if args.device == "auto" else args.device
+    processes, device = _sharing(args.device)
     base = BaseModel.load(generator.spec.base_model, dtype=args.dtype, device=device)
     rows = evaluate(
         tasks,

@@ -155,7 +155,9 @@ class Generator:
     stand in the place of texts, if the network reads none. encoder_adapter: a LoRA that the encoder runs
     with, if it was fitted to task descriptions.
     base_weights_id: the base weights of the training. training: facts for the card, plain JSON. index: the
-    trained tasks as vectors of its encoder, where they are known; it changes no adapter.
+    trained tasks as vectors of its encoder, where they are known. pull: how far a description's vector is
+    turned to the nearest of them before the network reads it, from 0 to 1, so that new wordings of a trained
+    task come nearer to those that it was trained on.
     """
 
     network: T2L | DnD
@@ -166,6 +168,7 @@ class Generator:
     encoder_adapter: LoRAWeights | None = None
     tasks: tuple[str, ...] = ()
     index: TaskIndex | None = None
+    pull: float = 0.0
     _encoder: TextEncoder | TaskTable | None = None
     _id: str = ""
 
@@ -204,6 +207,8 @@ class Generator:
             for key, tensor in sorted(self._state().items()):
                 digest.update(f"{key} {tuple(tensor.shape)}\n".encode())
                 digest.update(tensor.detach().float().contiguous().numpy().tobytes())
+            if self.pull and self.index is not None:
+                digest.update(self.index.centres.float().contiguous().numpy().tobytes())
             self._id = digest.hexdigest()
         return self._id
 
@@ -224,6 +229,8 @@ class Generator:
             condition = encoder.encode_tokens(texts)
         else:
             condition = encoder.encode(texts)
+        if self.pull and self.index is not None:
+            condition = self.index.pulled(condition, self.pull)
         return self.network.eval()(condition).check_finite()
 
     def _text(self, condition: Condition) -> str:
@@ -301,6 +308,7 @@ class Generator:
             "encoder_adapter": None if fitted is None else fitted.spec.to_json(),
             "network": self.network.config.to_json(),
             **({"tasks": list(self.tasks)} if self.tasks else {}),
+            **({"pull": self.pull} if self.pull else {}),
         }
 
     @classmethod
@@ -342,6 +350,13 @@ class Generator:
             pack_linears(network)
         training = config.get("training")
         index = TaskIndex.load(folder / INDEX) if (folder / INDEX).is_file() else None
+        pull = config.get("pull", 0.0)
+        number = isinstance(pull, int | float) and 0 <= pull <= 1
+        if not number or (pull and (index is None or not pooled)):
+            raise T2LError(
+                f"{file}: pull={str(pull)[:40]} must be a number from 0 to 1 and needs pooled conditions "
+                f"beside {INDEX}; download the checkpoint again."
+            )
         return cls(
             network,
             encoder,
@@ -351,6 +366,7 @@ class Generator:
             adapter_from(adapter.spec, state) if adapter else None,
             tasks,
             index,
+            float(pull),
         )
 
 

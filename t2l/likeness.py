@@ -64,6 +64,13 @@ class TaskIndex:
             for s, i in zip(found.values, found.indices.tolist(), strict=True)
         ]
 
+    def pulled(self, conditions: Tensor, weight: float) -> Tensor:
+        """(n, c) -> (n, c) of the same lengths, turned by a part of the way to the nearest task's centre."""
+        length = conditions.norm(dim=-1, keepdim=True)
+        nearest = self.centres[self.similarities(conditions).argmax(-1)]
+        turned = torch.nn.functional.normalize(conditions, dim=-1).lerp(nearest, weight)
+        return torch.nn.functional.normalize(turned, dim=-1) * length
+
     def save(self, file: str | Path) -> None:
         """Writes one safetensors file, its texts in the header; centres in bfloat16."""
         from safetensors.torch import save_file

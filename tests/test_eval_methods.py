@@ -292,11 +292,11 @@ def test_answers_that_never_end_and_empty_ones_are_scored(sources, suite, tmp_pa
 CHILD = """
 import sys
 from pathlib import Path
-from accelerate import PartialState
 from t2l.base import BaseModel
+from t2l.cli import _sharing
 from t2l.eval.run import evaluate
 from t2l.tasks import read_suite
-state = PartialState(cpu=True)
+state, _ = _sharing("auto")
 assert state.num_processes == 2
 base = BaseModel.load(sys.argv[1] + "/base", dtype="float32", device="cpu")
 base.model.config.max_position_embeddings = 512
@@ -313,5 +313,6 @@ def test_two_processes_share_the_tasks_and_write_one_file(place, sources, suite,
     settings = {**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert len(read_rows(tmp_path / "two")) == 10
     alone = evaluate(suite, ["base", "icl_1"], sources.base, None, tmp_path / "one", limit=3)
     assert by_question(without_times(read_rows(tmp_path / "two"))) == by_question(without_times(alone))

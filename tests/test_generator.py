@@ -170,6 +170,14 @@ def edit(**changes: Any) -> Callable[[Path], None]:
     return damage
 
 
+def top(**facts: Any) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **facts}))
+
+    return damage
+
+
 def write(name: str, content: bytes) -> Callable[[Path], None]:
     return lambda folder: (folder / name).write_bytes(content) and None
 
@@ -205,6 +213,9 @@ DAMAGES = {
     "a later format": (edit(format_version=2), "format_version 2, this program reads 1"),
     "no network": (edit(network=None), "lacks 'network'"),
     "network is a number": (edit(network=5), "config.json"),
+    "pull without an index": (top(pull=0.5), "pull=0.5 .* needs .*tasks.safetensors"),
+    "pull beyond the task": (top(pull=1.5), "pull=1.5 must be a number from 0 to 1"),
+    "pull in words": (top(pull="far"), "pull=far must be a number"),
     "no spec": (edit(spec=None), "config.json.*spec"),
     "unknown variant": (edit(variant="xl"), "config.json.*variant='xl'"),
     "unknown setting": (edit(spec={"base": "x"}), "config.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,18 +61,29 @@ def test_a_shipped_checkpoint_names_the_task_that_a_new_wording_means(folder: Pa
     assert "plural" in names[0] and "sentiment" in names[1]
 
 
-def test_the_index_changes_no_adapter_and_is_kept(tmp_path: Path) -> None:
+def test_the_index_is_kept_and_changes_adapters_by_its_pull_alone(tmp_path: Path) -> None:
     generator = Generator.load(CHECKPOINTS[0])
-    without = Generator(
-        generator.network,
-        generator.encoder_name,
-        generator.base_weights_id,
-        generator.training,
-        encoder_adapter=generator.encoder_adapter,
-    )
-    assert without.id == generator.id
-    generator.save(tmp_path / "copy")
+    plain, half = replace(generator, pull=0.0, _id=""), replace(generator, pull=0.5, _id="")
+    assert replace(plain, index=None, _id="").id == plain.id != half.id
+    half.save(tmp_path / "copy")
     again = Generator.load(tmp_path / "copy")
-    assert again.index is not None and again.index.far == generator.index.far
+    assert again.index is not None and again.index.far == generator.index.far and again.pull == 0.5
     again.save(tmp_path / "copy")
-    assert (tmp_path / "copy" / INDEX).is_file()
+    assert (tmp_path / "copy" / INDEX).is_file() and Generator.load(tmp_path / "copy").pull == 0.5
+    text = "Give the plural form of this noun."
+    vector = generator.encoder.encode([text])
+    made = generator.network(generator.index.pulled(vector, 0.5))[0]
+    for name in made.spec.targets:
+        torch.testing.assert_close(half.generate([text])[0].B[name], made.B[name], atol=0, rtol=0)
+        assert not torch.equal(plain.generate([text])[0].B[name], made.B[name])
+
+
+def test_a_vector_is_turned_to_the_nearest_centre_and_keeps_its_length() -> None:
+    given = torch.tensor([[0.0, 0.3, 0.4], [0.0, 0.0, 7.0]])
+    for weight, expected in ((0.0, given[0]), (1.0, torch.tensor([0, 0, 0.5]))):
+        turned = small().pulled(given, weight)
+        torch.testing.assert_close(turned[0], expected)
+        torch.testing.assert_close(turned[1], given[1])
+    between = small().pulled(given, 1 / 3)[0]
+    # (0, 0.6, 0.8) two thirds, (0, 0, 1) one third: (0, 0.4, 0.8667), brought back to length 0.5.
+    torch.testing.assert_close(between, torch.tensor([0.0, 0.4, 2.6 / 3]) * 0.5 / (0.16 + 6.76 / 9) ** 0.5)

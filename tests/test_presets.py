@@ -17,12 +17,10 @@ from reference import write_checkpoint
 from app import _parser as app_command_line
 from app import main as app_main
 from t2l import presets
-from t2l.adapter import Adapter
 from t2l.base import DEFAULT_BASE, BaseModel
 from t2l.cli import _parser as command_line
 from t2l.cli import main
 from t2l.errors import T2LError
-from t2l.export import lint
 from t2l.generator import Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
@@ -111,30 +109,6 @@ def test_networks_and_encoder_have_the_sizes_that_memory_is_computed_from() -> N
             network = T2L(T2LConfig(spec, 1024, "l", latent, head))
         assert sum(p.numel() for p in network.parameters()) == preset.network_parameters
         assert sum(p.numel() for p in encoder.parameters()) == preset.encoder_parameters
-
-
-@pytest.mark.parametrize("variant", ["l", "m", "s"])
-@pytest.mark.parametrize("preset", PUBLISHED)
-def test_an_adapter_of_true_size_is_made_saved_and_servable(
-    preset: str, variant: str, tmp_path: Path
-) -> None:
-    s = PRESETS[preset].shape
-    targets = {
-        "self_attn.q_proj": (s.hidden, s.heads * s.head_size),
-        "self_attn.v_proj": (s.hidden, s.kv_heads * s.head_size),
-    }
-    spec = LoRASpec(PRESETS[preset].base_model, s.n_layers, targets, 8, 16, use_rslora=True)
-    torch.manual_seed(0)
-    network = T2L(T2LConfig(spec, 1024, variant)).eval().requires_grad_(False)
-    made = network(torch.nn.functional.normalize(torch.randn(1, 1024), dim=-1) * 32)[0]
-    size = Adapter(made, "Sort the words.", "random", "0" * 64).save(tmp_path / "adapter")
-    assert size == pytest.approx(4 * spec.n_parameters, rel=0.01)
-    assert lint(tmp_path / "adapter") == []
-    again = Adapter.load(tmp_path / "adapter").weights
-    assert again.spec == spec
-    for name, (i, o) in targets.items():
-        assert again.A[name].shape == (s.n_layers, 8, i) and again.B[name].shape == (s.n_layers, o, 8)
-        assert torch.equal(again.A[name], made.A[name]) and torch.equal(again.B[name], made.B[name])
 
 
 def test_four_bit_weights_take_what_bitsandbytes_stores() -> None:

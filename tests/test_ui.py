@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from t2l.lora import stack
 from t2l.studio import Decoding, Entry, Hint, Likeness, Near, Studio, T2LError
 from t2l.ui import about, answers, compare
 from t2l.ui.answers import Column, mark_differences, render_answers
+from t2l.ui.common import paced
 
 HOSTILE = "<script>alert(1)</script> & \"'"
 
@@ -157,6 +159,17 @@ ANSWERS = {
     "passive voice": "The mouse was chased by the cat.",
     "Roman numeral": "XXXIX",
 }
+
+
+def test_growing_texts_are_shown_at_once_some_times_a_second_and_whole() -> None:
+    def growing(wait: float):
+        for n in range(5):
+            time.sleep(wait)
+            yield [str(n)]
+
+    assert list(paced(growing(0))) == [["0"], ["4"]]
+    assert list(paced(growing(0.15))) == [[str(n)] for n in range(5)]
+    assert list(paced(iter([]))) == [] and list(paced(iter([["one"]]))) == [["one"]]
 
 
 def test_the_default_checkpoint_answers_every_example_rightly(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The whole table of docs/table.md: every method on held-out tasks, and on the library's tasks. It goes on where it
+# was interrupted. PROCESSES share the tasks; TRAINED names the trained tasks, by commas (all of split train).
+#   bash scripts/table.sh SUITES LIBRARY MULTITASK
+set -euo pipefail
+cd "$(dirname "$0")/.."
+suites=$1 library=$2 multitask=$3 n=30
+python=${PYTHON:-.venv/bin/python}
+
+evaluate() {
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+    "$python" -m torch.distributed.run --standalone --nproc_per_node "${PROCESSES:-2}" -m t2l \
+        eval --tasks "$suites" --limit $n "$@"
+}
+held() { evaluate --split eval --out results/table.jsonl "$@"; }
+seen() { evaluate --split train ${TRAINED:+--names "$TRAINED"} --out results/table.seen.jsonl "$@"; }
+loras=(--library "$library" --multitask "$multitask")
+
+held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,description,icl_1,icl_3,icl,icl_10,description_icl,\
+t2l,t2l_styles,t2l_other,t2l_junk,mean,multitask,nearest,arrow
+held --checkpoint smollm2-135m-t2l-m-wide --methods t2l,t2l_icl,t2l_other,t2l_junk
+held "${loras[@]}" --checkpoint smollm2-135m-dnd --seeds 2 \
+    --methods dnd,dnd_1,dnd_4,dnd_64,dnd_mean,dnd_other,dnd_junk,training
+held --checkpoint smollm2-135m-dnd --methods finetune_16,finetune_64,finetune_256
+seen "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,t2l_seen,t2l_unseen,oracle,mean,multitask
+seen --checkpoint smollm2-135m-t2l-m-wide --methods t2l_seen,t2l_unseen
+seen --checkpoint smollm2-135m-dnd --methods dnd,dnd_mean
+"$python" -m t2l report results/table.jsonl --seen results/table.seen.jsonl --into docs/table.md --plots docs/plots
