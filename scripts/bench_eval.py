@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -73,7 +74,11 @@ def main() -> None:
                 model.set_adapter(str(number))
                 model.generate(**batch, **settings)
 
-        works = {"ours": stacked, "ours_starts_read_apart": apart, "peft_one_by_one": peft}
+        works: dict[str, Callable[[], object]] = {
+            "ours": stacked,
+            "ours_starts_read_apart": apart,
+            "peft_one_by_one": peft,
+        }
         times = rounds(works, args.repeats)
     ms = {name: 1000 * value / len(rows) for name, value in times.items()}
     result = {"dtype": args.dtype, "threads": torch.get_num_threads(), "answers": len(rows), **ms}

@@ -247,9 +247,9 @@ def _with_room(layer: Any) -> Any:
     return roomy() if type(layer) is roomy.__base__ else layer
 
 
-def _starts(prompts: Sequence[Sequence[int]], adapters: Sequence[int]) -> dict[int, list[int]]:
+def _starts(prompts: Sequence[list[int]], adapters: Sequence[int]) -> dict[int, list[int]]:
     """What all prompts of an adapter begin with, by adapter; nothing where that would spare little work."""
-    together: dict[int, list[Sequence[int]]] = {}
+    together: dict[int, list[list[int]]] = {}
     for prompt, adapter in zip(prompts, adapters, strict=True):
         together.setdefault(adapter, []).append(prompt)
     starts = {adapter: _start(those) for adapter, those in together.items()}
@@ -259,9 +259,9 @@ def _starts(prompts: Sequence[Sequence[int]], adapters: Sequence[int]) -> dict[i
     return starts if worth else {}
 
 
-def _start(prompts: Sequence[Sequence[int]]) -> list[int]:
+def _start(prompts: Sequence[list[int]]) -> list[int]:
     # The first and the last in order differ where any two do; each keeps a token of its own.
-    first, last = list(min(prompts)), list(max(prompts))
+    first, last = min(prompts), max(prompts)
     most = min(map(len, prompts)) - 1
     same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), most)
     return first[: min(same, most)]

@@ -3,6 +3,7 @@ Knows lm-eval's own interface, which is optional; no task of a suite."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import shutil
@@ -69,13 +70,13 @@ def run_benchmarks(
     """
     check_benchmarks(names, limit=limit, shots=shots, code=code)
     tasks = [_task(name, None if data is None else Path(data)) for name in names]
-    from lm_eval import simple_evaluate  # pyright: ignore[reportMissingImports]
-    from lm_eval.models.huggingface import HFLM  # pyright: ignore[reportMissingImports]
-
-    model: Any = HFLM(pretrained=base.model, tokenizer=base.tokenizer, device=str(base.device), batch_size=8)
+    # Both are wrapped in a way that hides their parameters from type checkers.
+    lm_eval: Any = importlib.import_module("lm_eval")
+    hf: Any = importlib.import_module("lm_eval.models.huggingface")
+    model = hf.HFLM(pretrained=base.model, tokenizer=base.tokenizer, device=str(base.device), batch_size=8)
     with nullcontext() if weights is None else attached(base.model, weights):
         try:
-            found: Any = simple_evaluate(
+            found: Any = lm_eval.simple_evaluate(
                 model,
                 tasks=tasks,
                 num_fewshot=shots,

@@ -54,7 +54,7 @@ def build(studio: Studio) -> gr.Blocks:
         # A secret that stays the same: a restart of the server must lose nobody's shelf. The key is random.
         visitor = gr.BrowserState("", storage_key="t2l-visitor", secret="t2l")
         gr.Markdown(INTRODUCTION)
-        gr.HTML(FIRST, elem_id="first")
+        gr.HTML(FIRST, elem_id="first", padding=False)
         publishing = gr.BrowserState("", storage_key="t2l-publishing", secret="t2l")
         # Before the tabs: anything but a tab among them mixes up their row.
         chosen, shelf_changed, arrived, measured = gr.State([]), gr.State(0), gr.State(False), gr.State({})

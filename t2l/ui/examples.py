@@ -30,7 +30,7 @@ CSS = """
 :is(#examples-result, #examples-chosen) table { width: 100%; border-collapse: collapse; font-size: .9rem; }
 :is(#examples-result, #examples-chosen) :is(th, td) {
   border: 0; border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere;
+  vertical-align: top; overflow-wrap: anywhere; min-width: 5.5rem;
 }
 #examples-result .t2l-scroll { max-height: 26rem; overflow: auto; }
 #examples-said { min-height: 3rem; }

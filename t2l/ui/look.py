@@ -78,7 +78,7 @@ CSS = """
 /* Code in a preview: wrapped, since what scrolls must be reachable by keyboard; in one legible colour. */
 .prose pre, .prose pre code { white-space: pre-wrap !important; overflow-wrap: anywhere; overflow: visible; }
 .prose .token { color: inherit !important; }
-.gradio-container { max-width: min(1560px, 100vw) !important; margin: 0 auto !important; }
+.gradio-container { width: 100%; max-width: min(1560px, 100vw) !important; margin: 0 auto !important; }
 .gradio-container :is(button, input, textarea, select, summary, a, [tabindex="0"]):focus-visible {
   outline: 3px solid var(--accent); outline-offset: 2px;
 }
