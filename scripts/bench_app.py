@@ -92,10 +92,10 @@ def comparison(url: str, tokens: int) -> tuple[float, float]:
             first = first or time.perf_counter() - start
             texts.append(data[0])
     seconds = time.perf_counter() - start
-    # The last two only say that all is done.
+    # The last say that all is done, and the one before may be whole already; until then both must have grown.
     before, end = texts[-5], texts[-1]
-    if len(texts) < tokens or before["base"] == end["base"] or before["adapted"] == end["adapted"]:
-        raise RuntimeError(f"An answer ended after {len(texts)} steps; choose another prompt.")
+    if before["base"] == end["base"] or before["adapted"] == end["adapted"]:
+        raise RuntimeError(f"An answer ended before {tokens} tokens; choose another prompt.")
     return first, seconds
 
 

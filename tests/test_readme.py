@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from paths import REPO
 
 from t2l.cli import _parser, main
-from t2l.eval.report import fill, summarize, tables
+from t2l.eval.report import APART, GROUPS, fill, label, summarize, tables, task_scores
 from t2l.eval.run import read_rows
 from t2l.generator import Generator
 
@@ -95,6 +96,17 @@ def test_published_tables_are_those_of_the_results(name: str, checkpoint: str, o
     assert fill(text, tables(report)) == text, f"run: {command}"
     made = {row["generator_id"] for row in rows if row["generator_id"]}
     assert made == {Generator.load(REPO / "checkpoints" / checkpoint).id}
+
+
+@pytest.mark.parametrize(("file", "group"), [("table", "main"), ("table.seen", "trained")])
+def test_the_whole_table_holds_the_means_of_its_rows(file: str, group: str) -> None:
+    text = (REPO / "docs" / "table.md").read_text(encoding="utf-8")
+    (part,) = re.findall(rf"^\| {GROUPS[group]} \| strict .*?\n\n", text, re.MULTILINE | re.DOTALL)
+    scores = task_scores(read_rows(REPO / "results" / f"{file}.jsonl"))
+    assert len(scores) == len(part.strip().splitlines()) - 2
+    for column, tasks in scores.items():
+        counted = [strict for task, (strict, _) in tasks.items() if task not in APART]
+        assert f"| {label(column)} | {100 * statistics.mean(counted):.1f} |" in part, "run: scripts/table.sh"
 
 
 def test_the_tree_names_what_is_there() -> None:

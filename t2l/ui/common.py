@@ -15,7 +15,7 @@ import gradio as gr
 
 from t2l.studio import Studio, T2LError
 
-# Seconds between two states of growing answers: to send each takes a step's time, and nobody reads that fast.
+# Seconds between two states of growing answers: nobody reads faster.
 _PAUSE = 0.1
 
 

@@ -27,10 +27,12 @@ from t2l.ui.common import Page, friendly, spoken
 from t2l.ui.visit import own
 
 CSS = """
-:is(#examples-result, #examples-chosen) table { width: 100%; border-collapse: collapse; font-size: .9rem; }
+:is(#examples-result, #examples-chosen) table {
+  width: 100%; border: 0 !important; border-collapse: collapse; font-size: .9rem;
+}
 :is(#examples-result, #examples-chosen) :is(th, td) {
   border: 0; border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere; min-width: 5.5rem;
+  vertical-align: top; overflow-wrap: anywhere; min-width: 6.5rem;
 }
 #examples-result .t2l-scroll { max-height: 26rem; overflow: auto; }
 #examples-said { min-height: 3rem; }
