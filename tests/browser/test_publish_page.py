@@ -163,6 +163,8 @@ def test_a_sentence_is_published_listed_opened_and_shared(
         open_tab(page, "Gallery")
         expect_text(page, "#gallery-status", "None yet")
         page.get_by_role("button", name="Private ones").click()
+        # The box has just been opened: its first value may come late and wipe out what is typed.
+        page.wait_for_timeout(500)
         page.locator("#gallery-token input").fill(TOKEN)
         page.locator("#gallery-token input").press("Enter")
         expect_text(page, "#gallery-rows", re.compile(f"tester/{name}\\s+private · 0 downloads"))
