@@ -57,14 +57,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         from peft import PeftModel
 
-        model: Any = None
         for number in range(n):
-            place = f"{folder}/{number}"
-            Adapter(made[number], "bench", "bench", "").save(place)
-            if model is None:
-                model = PeftModel.from_pretrained(plain.model, place, adapter_name="0").eval()
-            else:
-                model.load_adapter(place, adapter_name=str(number))
+            Adapter(made[number], "bench", "bench", "").save(f"{folder}/{number}")
+        model: Any = PeftModel.from_pretrained(plain.model, f"{folder}/0", adapter_name="0").eval()
+        for number in range(1, n):
+            model.load_adapter(f"{folder}/{number}", adapter_name=str(number))
         plain.tokenizer.padding_side = "left"
         batch = plain.tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
         settings: dict[str, Any] = {"max_new_tokens": task.max_new_tokens, "do_sample": False}

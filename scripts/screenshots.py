@@ -5,47 +5,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench_app import running
 from playwright.sync_api import Browser, expect, sync_playwright
 
 REPO = Path(__file__).resolve().parent.parent
 PLURAL, SNAKE = "Output the plural of the noun.", "Write the words in snake_case."
 NOUNS = b"input,expected\ntoaster,toasters\nmouse,mice\nchild,children\nlibrary,libraries\nbox,boxes\n"
 SLOW = 90_000
-
-
-@contextmanager
-def running(shelf: str) -> Iterator[str]:
-    """The address of the app, once it is warm."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "app.py", "--port", address.rpartition(":")[2]]
-    process = subprocess.Popen(command, cwd=REPO, env={**os.environ, "T2L_SHELF": shelf})
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health")
-                break
-            except (urllib.error.URLError, ConnectionError):
-                if process.poll() is not None:
-                    raise SystemExit("The app ended.") from None
-                time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def visitor(browser: Browser, address: str, look: dict[str, Any]) -> Any:
@@ -120,7 +90,11 @@ def main() -> None:
     parser.add_argument("--out", default=str(REPO / "docs"))
     parser.add_argument("--only", default=",".join(PICTURES), help="pictures, separated by commas")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as kept, running(kept) as address, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as kept,
+        running("auto", Path(kept) / "app.log") as (address, _),
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=args.chromium, args=["--no-sandbox"])
         for name in args.only.split(","):
             act, look = PICTURES[name]

@@ -624,14 +624,19 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     if run.offset:
         _begin_at(network, Adapter.load(run.offset).weights)
 
-    def embed(task: Task) -> Tensor:
-        texts = [Condition(text).text for text in task.descriptions]
-        return encoder.encode_cached(texts, tokens=run.condition == "tokens")
+    def embed(texts: Sequence[str]) -> Tensor:
+        said = [Condition(text).text for text in texts]
+        return encoder.encode_cached(said, tokens=run.condition == "tokens")
 
-    conditions = [embed(task) for task in tasks]
-    # What is trained on: the same tasks without the descriptions that are scored as unseen.
+    # The same tasks without the descriptions that are scored as unseen.
     said_so = _with_paraphrases(tasks, run)
-    trained = [embed(task) for task in said_so]
+    trained, unsaid = [], []
+    for task, told in zip(tasks, said_so, strict=True):
+        # In one call, which is what the cache of vectors goes by.
+        vectors = embed((*told.descriptions, *task.descriptions[run.descriptions :]))
+        count = len(told.descriptions)
+        trained.append(vectors[:count])
+        unsaid.append(vectors[count:])
     # An index compares pooled vectors alone.
     pooled = run.condition == "pooled"
     index = (
@@ -642,19 +647,18 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     data = SFTData(base, said_so, trained, sft, seed=fitting.seed, share=share, descriptions=most)
 
     # An even choice, some 64 of them, tells enough in a short time.
-    pairs = list(zip(conditions, tasks, strict=True))
-    some = [(c, task) for c, task in pairs[:: -(-len(pairs) // VALIDATED)] if reserved(task)]
-    unseen = [(embed(task), task) for task in held_out]
-    new = run.descriptions
+    scored = list(zip(trained, unsaid, tasks, strict=True))[:: -(-len(tasks) // VALIDATED)]
+    some = [(seen, new, task) for seen, new, task in scored if reserved(task)]
+    unseen = [(embed(task.descriptions), task) for task in held_out]
     groups = {}
     for prefix, says in (("", False), ("described_", True))[: 2 if sft.described else 1]:
 
         def said(task: Task, number: int, says: bool = says) -> str:
             return task.descriptions[number] if says else ""
 
-        groups[f"{prefix}seen"] = [(c[0], kept_out(base, task, said(task, 0))) for c, task in some]
+        groups[f"{prefix}seen"] = [(seen[0], kept_out(base, task, said(task, 0))) for seen, _, task in some]
         groups[f"{prefix}unseen_descriptions"] = [
-            (c[new], kept_out(base, task, said(task, new))) for c, task in some if len(c) > new
+            (new[0], kept_out(base, task, said(task, run.descriptions))) for _, new, task in some if len(new)
         ]
         groups[f"{prefix}unseen_tasks"] = [
             (c[0], first_ones(base, task, said(task, 0))) for c, task in unseen
@@ -707,13 +711,13 @@ def _with_paraphrases(tasks: Sequence[Task], run: SFTRun) -> list[Task]:
         raise T2LError(f"{run.paraphrases} names none of the tasks that are trained on; give their names.")
     found = []
     for task in tasks:
-        texts = dict.fromkeys([*task.descriptions[: run.descriptions], *further.get(task.name, ())])
-        if kept := texts.keys() & set(task.descriptions[run.descriptions :]):
+        more = further.get(task.name, ())
+        if kept := set(more) & set(task.descriptions[run.descriptions :]):
             raise T2LError(
                 f"{run.paraphrases}: {kept.pop()[:80]!r} of {task.name} is a description that is scored as "
                 "unseen; remove it."
             )
-        found.append(replace(task, descriptions=tuple(texts)))
+        found.append(replace(task, descriptions=(*task.descriptions[: run.descriptions], *more)))
     return found
 
 
