@@ -6,20 +6,23 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
+from torch import Tensor
 
 from t2l.base import BaseModel, quiet
 from t2l.eval.run import evaluate
 from t2l.generator import Generator
+from t2l.lora import stack
 from t2l.tasks import Task, read_suites
 from t2l.train.library import read_library
 from t2l.train.loop import FitConfig
-from t2l.train.recon import Library, ReconRun, train_recon
+from t2l.train.recon import Library, ReconRun, relative_errors, train_recon
+from t2l.train.recon import statistics as statistics_of
 
 # Name in the table -> variant and share.
 FORMS = {
@@ -47,6 +50,13 @@ def stored(generator: Path) -> int:
         return sum(file.get_tensor(key).numel() for key in keys)
 
 
+def off_the_mean(library: Library) -> Iterator[dict[str, Tensor]]:
+    """The relative errors of the library's mean, taken for each of its adapters."""
+    mean = statistics_of(library, list(library.folders))[0]
+    for name in library.folders:
+        yield relative_errors(stack([mean]), library.read([name]))
+
+
 def mean_score(rows: Sequence[dict[str, Any]], metric: str) -> float:
     """The mean over tasks of the means over their descriptions."""
     by_task: dict[str, list[float]] = {}
@@ -61,9 +71,10 @@ def main() -> None:
     parser.add_argument("--tasks", required=True, help="folders of task suites, separated by commas")
     parser.add_argument("--sizes", default="9,16,32", help="how many of the library's tasks")
     parser.add_argument("--forms", default=",".join(FORMS))
-    parser.add_argument("--loss", default="z_score", help="raw, z_score, delta or frobenius")
+    parser.add_argument("--loss", default="relative", help="raw, z_score, delta, frobenius or relative")
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--tasks-per-step", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--head-size", type=int, default=128)
     parser.add_argument("--limit", type=int, default=30, help="test examples of each task")
     parser.add_argument("--work", default="runs/compression", help="folder of the runs, which go on there")
@@ -81,23 +92,25 @@ def main() -> None:
         tasks = order[:size]
         library = Library.open(args.library, [task.name for task in tasks])
         part = ",".join(str(library.folders[task.name]) for task in tasks)
-        own = evaluate(
-            tasks,
-            ["oracle"],
-            base,
-            None,
-            work / "answers.jsonl",
-            limit=args.limit,
-            library=Library.open(part),
-        )
+        whole = Library.open(part)
+
+        def scored(
+            method: str, made: Generator | None = None, tasks: list[Task] = tasks, of: Library = whole
+        ) -> dict[str, float]:
+            rows = evaluate(tasks, [method], base, made, work / "answers.jsonl", limit=args.limit, library=of)
+            return {metric: mean_score(rows, metric) for metric in ("strict", "lenient")}
+
         facts = {
             "tasks": size,
             "names": [task.name for task in tasks],
             "library": size * library.spec.n_parameters,
         }
         facts |= {"limit": args.limit, "date": date.today().isoformat(), "base_weights_id": base.weights_id}
-        oracle = {metric: mean_score(own, metric) for metric in ("strict", "lenient")}
+        oracle = scored("oracle")
         rows.append({"form": "library", "stored": facts["library"], "error": 0.0, **oracle, **facts})
+        errors = [statistics.mean(map(float, errors.values())) for errors in off_the_mean(whole)]
+        row = {"form": "mean", "stored": library.spec.n_parameters, "error": statistics.mean(errors)}
+        rows.append({**row, **scored("mean"), **facts})
         for form in args.forms.split(","):
             variant, share = FORMS[form]
             run = ReconRun(
@@ -107,18 +120,24 @@ def main() -> None:
                 variant=variant,
                 share=share,
                 head_size=args.head_size,
+                tasks_per_step=min(size, args.tasks_per_step),
             )
             fitting = FitConfig(args.steps, args.learning_rate, 0.1, 1e-3, validate_every=args.steps)
-            out = work / f"{size}-{form}-{args.loss}"
+            out = work / f"{size}-{form}-{args.loss}-{args.head_size}"
             train_recon(run, fitting, out)
             generator = Generator.load(out / "generator")
-            made = evaluate(tasks, ["t2l_seen"], base, generator, work / "answers.jsonl", limit=args.limit)
             lines = (out / "report" / "errors.jsonl").read_text(encoding="utf-8").splitlines()
             errors = [row["error"] for row in map(json.loads, lines) if row["kind"] == "trained"]
             row = {"form": form, "stored": stored(out / "generator"), "error": statistics.mean(errors)}
-            row |= {metric: mean_score(made, metric) for metric in oracle}
+            row |= scored("t2l_seen", generator)
             row |= {"kept": row["strict"] / oracle["strict"] if oracle["strict"] else None}
-            row |= {"loss": args.loss, "steps": args.steps, "learning_rate": args.learning_rate, **facts}
+            row |= {
+                "loss": args.loss,
+                "steps": args.steps,
+                "tasks_per_step": args.tasks_per_step,
+                "learning_rate": args.learning_rate,
+                **facts,
+            }
             rows.append({**row, "head_size": args.head_size, "generator_id": generator.id})
             sizes = f"{row['stored'] / 1e6:6.2f} M of {facts['library'] / 1e6:6.2f} M"
             scores = f"strict {100 * row['strict']:5.1f} of {100 * oracle['strict']:5.1f}"

@@ -91,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         "encoder", parents=[common], help="fit the text encoder to the descriptions of a suite of tasks"
     )
     recon = train.add_parser("recon", parents=[common], help="from a library of adapters, without a base")
+    distill = train.add_parser(
+        "distill", parents=[common], help="from another checkpoint's adapters, without a base"
+    )
     dnd = train.add_parser(
         "dnd", parents=[common], help="a network that reads example prompts, from a library with snapshots"
     )
@@ -104,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "multitask", parents=[common], help="one LoRA for all tasks (no hypernetwork)"
     )
     from t2l.train.contrast import ContrastRun
+    from t2l.train.distill import DistillRun
     from t2l.train.dnd import DnDRun
     from t2l.train.dnd_sft import DnDSFTRun
     from t2l.train.library import LibraryRun, MultitaskRun
@@ -113,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_settings(recon, ReconRun, FitConfig)
     recon.set_defaults(run=_train_recon)
+    _add_settings(distill, DistillRun, FitConfig)
+    distill.set_defaults(run=_train_distill)
     _add_settings(dnd, DnDRun, FitConfig)
     dnd.set_defaults(run=_train_dnd)
     _add_settings(dnd_sft, DnDSFTRun, SFTConfig, FitConfig, without={"described"})
@@ -361,10 +367,11 @@ _TRAIN_HELP = {
     "tasks": "folders of task suites, separated by commas; tasks of split eval are never read",
     "condition": "pooled or tokens: what is read of a description (recon: or one_hot, the task's number)",
     "library": "folder with the PEFT folder of every task's adapter; or several, also TASK=namespace/name",
-    "loss": "raw, z_score, delta (exact L1) or frobenius",
+    "loss": "raw, z_score, delta (exact L1), frobenius or relative",
     "delta_scaling": "multiplies ΔW in the losses delta and frobenius",
     "descriptions_per_task": "of each adapter of a step",
     "encoder_adapter": "folder of an encoder fitted by `t2l train encoder`, else what init was trained with",
+    "teacher": "checkpoint whose adapters are learned; base, encoder, targets and rank are its own",
     "temperature": "cosines are divided by it",
     "init": "checkpoint of the same form to begin from",
     "variant": "l, m, s or rankwise",
@@ -513,6 +520,17 @@ def _train_recon(args: argparse.Namespace) -> dict[str, Any]:
     done = train_recon(_given(args, ReconRun), _given(args, FitConfig), args.out)
     print(f"{done} steps done; the checkpoint is {args.out}/generator, errors are in {args.out}/report")
     return {"steps": done, "checkpoint": f"{args.out}/generator", "errors": f"{args.out}/report/errors.jsonl"}
+
+
+def _train_distill(args: argparse.Namespace) -> dict[str, Any]:
+    from t2l.base import quiet
+    from t2l.train.distill import DistillRun, train_distill
+    from t2l.train.loop import FitConfig
+
+    quiet()
+    done = train_distill(_given(args, DistillRun), _given(args, FitConfig), args.out)
+    print(f"{done} steps done; the checkpoint is {args.out}/generator")
+    return {"steps": done, "checkpoint": f"{args.out}/generator"}
 
 
 def _train_dnd(args: argparse.Namespace) -> dict[str, Any]:

@@ -430,6 +430,20 @@ class T2L(nn.Module):
             head.bias[: len(a)] = a[: len(head.bias)]
         return self
 
+    @torch.no_grad()
+    def begin_at(self, offset: LoRAWeights) -> T2L:
+        """Stores an adapter as what is added to the output, in place of a LoRA start; returns itself.
+
+        Raises T2LError where it has another form, or where the configuration has no place for it.
+        """
+        self.config.spec.require(offset.spec)
+        if self.config.shift != "element":
+            raise T2LError('An adapter to begin at needs shift="element".')
+        for name in offset.spec.targets:
+            self.shift.tensor(name, "A").copy_(offset.A[name])
+            self.shift.tensor(name, "B").copy_(offset.B[name])
+        return self
+
 
 class _Numbers(nn.Module):
     """Stored numbers that are applied to the output: nothing, one scalar, or one for each element."""

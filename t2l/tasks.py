@@ -151,17 +151,17 @@ def pick(tasks: dict[str, Task], names: Iterable[str]) -> dict[str, Task]:
 
 
 def training_tasks(
-    folders: Iterable[str | Path], held_out: Iterable[str], open_license: bool
+    folders: Iterable[str | Path], held_out: Iterable[str], open_license: bool, names: Iterable[str] = ()
 ) -> tuple[list[Task], list[Task]]:
     """The tasks of split train to train on, and the named ones that are kept out of it.
 
-    open_license: of the first, only those whose data may be passed on freely. Raises T2LError as
-    `read_suites` and `pick`; tasks of split eval are never returned.
+    open_license: of the first, only those whose data may be passed on freely. names: of these, only them.
+    Raises T2LError as `read_suites` and `pick`; tasks of split eval are never returned.
     """
     suite = read_suites(folders, split="train")
     kept = pick(suite, held_out)
-    used = [t for t in suite.values() if t.name not in kept and (t.open_license or not open_license)]
-    return used, list(kept.values())
+    used = {n: t for n, t in suite.items() if n not in kept and (t.open_license or not open_license)}
+    return list((pick(used, names) if names else used).values()), list(kept.values())
 
 
 def read_paraphrases(file: str | Path) -> dict[str, tuple[str, ...]]:

@@ -281,7 +281,7 @@ def settings(world: tuple[Path, Path], **changes) -> ReconRun:
 HELD_OUT = ("colour_white", "number_seven")
 
 
-@pytest.mark.parametrize("loss", ["raw", "z_score", "delta", "frobenius"])
+@pytest.mark.parametrize("loss", ["raw", "z_score", "delta", "frobenius", "relative"])
 def test_a_held_out_tasks_adapter_comes_nearer_and_no_base_is_loaded(
     loss: str, world: tuple[Path, Path], tmp_path: Path, monkeypatch, capsys
 ) -> None:

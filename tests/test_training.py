@@ -38,7 +38,6 @@ from t2l.train.sft import (
     SFTRun,
     Step,
     Turns,
-    _begin_at,
     _begin_from,
     answer_losses,
     blur,
@@ -227,14 +226,14 @@ def test_training_begins_at_the_adapter_given_as_offset(tiny) -> None:
     offset = free(tiny, 1)(torch.tensor([0]))[0].map(torch.detach)
     config = T2LConfig(offset.spec, 16, latent_size=16, head_size=8, shift="element", scale="scalar")
     network = T2L(config).initialise("zero").eval()
-    _begin_at(network, offset)
+    network.begin_at(offset)
     made = network(torch.randn(3, 16))
     for name in TARGETS:
         for row in range(3):
             assert torch.equal(made.A[name][row], offset.A[name])
             assert torch.equal(made.B[name][row], offset.B[name])
     with pytest.raises(T2LError, match="rank"):
-        _begin_at(network, LoRASpec("some/base", 2, offset.spec.targets, 2, 4).zeros())
+        network.begin_at(LoRASpec("some/base", 2, offset.spec.targets, 2, 4).zeros())
     with pytest.raises(T2LError, match="one of them"):
         SFTRun(("suite",), init="a", offset="b")
 

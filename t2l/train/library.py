@@ -25,7 +25,7 @@ from t2l.errors import T2LError
 from t2l.files import cache_folder, complete_or_absent
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.peft_folder import CONFIG, WEIGHTS, peft_config, read_spec, reading
-from t2l.tasks import Task, pick, training_tasks
+from t2l.tasks import Task, training_tasks
 from t2l.train.loop import STATE, FitConfig, best_kept, defaults, fit, refuse_changes, replace_file
 from t2l.train.sft import (
     VALIDATED,
@@ -334,9 +334,7 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
 def _chosen(
     folders: Sequence[str], names: Sequence[str], held_out: Sequence[str], open_license: bool
 ) -> tuple[list[Task], list[Task]]:
-    tasks, kept = training_tasks(folders, held_out, open_license)
-    if names:
-        tasks = list(pick({task.name: task for task in tasks}, names).values())
+    tasks, kept = training_tasks(folders, held_out, open_license, names)
     if not tasks:
         raise T2LError("No task is left to train on; give other --tasks, or less that chooses among them.")
     return tasks, kept

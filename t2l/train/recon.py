@@ -3,6 +3,7 @@ Knows adapters, descriptions and networks; no base model and no example is read.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -31,7 +32,7 @@ from t2l.train.library import INDEX, read_library
 from t2l.train.loop import FitConfig, fit, make_accelerator
 from t2l.train.sft import stack_conditions
 
-LOSSES = ("raw", "z_score", "delta", "frobenius")
+LOSSES = ("raw", "z_score", "delta", "frobenius", "relative")
 REPORT = "report"
 _DELTA_SCALING = 10000.0
 # Numbers of a full matrix that the exact loss holds at a time.
@@ -113,7 +114,7 @@ def statistics(library: Library, names: Sequence[str]) -> tuple[LoRAWeights, LoR
     Source: the z-scores of arXiv 2506.06105's code.
     """
     if len(names) < 2:
-        raise T2LError('loss="z_score" needs at least two adapters to train on; choose raw or delta.')
+        raise T2LError("z_score and relative need at least two adapters to train on; choose raw or delta.")
     mean = library.spec.zeros().map(lambda t: t.double())
     squares = mean.map(torch.zeros_like)
     for count, name in enumerate(names, 1):
@@ -132,8 +133,8 @@ def statistics(library: Library, names: Sequence[str]) -> tuple[LoRAWeights, LoR
 class Units:
     """In which numbers the network speaks: an adapter's own, its z-scores, or those of a scaled ΔW.
 
-    loss: one of LOSSES. scaling: what multiplies ΔW in the losses on ΔW, so that it is not lost beside 1.
-    mean, std: of every number over the library, for z-scores.
+    loss: one of LOSSES. scaling: what multiplies ΔW in the losses delta and frobenius, so that it is not lost
+    beside 1. mean, std: of every number over the library, for z-scores.
     """
 
     loss: str
@@ -150,9 +151,12 @@ class Units:
         """The loss between a network's raw stack and a stack of adapters, the mean over modules; a scalar.
 
         raw: mean of |A - A*| and |B - B*|, averaged. z_score: the same of z-scores. delta: mean of
-        |B A - s B* A*| over every number of ΔW. frobenius: mean square of that instead.
-        Source: the first three are those of arXiv 2506.06105's code; frobenius is ours.
+        |B A - s B* A*| over every number of ΔW. frobenius: mean square of that instead. relative: the mean
+        over adapters of |B A - B* A*|² / |B* A*|², both over all layers.
+        Source: the first three are those of arXiv 2506.06105's code; the others are ours.
         """
+        if self.loss == "relative":
+            return relative_loss(raw, targets)
         losses = []
         for name in targets.spec.targets:
             a, b, goal_a, goal_b = raw.A[name], raw.B[name], targets.A[name], targets.B[name]
@@ -170,6 +174,9 @@ class Units:
 
     def finished(self, network: T2L) -> T2L:
         """The network that makes adapters: what the loss left out stands in its shift and scale."""
+        if self.loss == "relative":
+            # It speaks adapters already.
+            return copy.deepcopy(network).requires_grad_(False).eval()
         elements = self.mean is not None and self.std is not None
         shift = "element" if elements else "none"
         scale = "element" if elements else "scalar" if self.loss in ("delta", "frobenius") else "none"
@@ -232,13 +239,30 @@ def delta_l1(a: Tensor, b: Tensor, goal_a: Tensor, goal_b: Tensor) -> Tensor:
 def delta_squared(a: Tensor, b: Tensor, goal_a: Tensor, goal_b: Tensor) -> Tensor:
     """Squared Frobenius norms of B A - B* A*, (*n, L) in float64, by products of r by r alone."""
     a, b, goal_a, goal_b = (tensor.double() for tensor in (a, b, goal_a, goal_b))
+    own, goal = delta_product(a, b, a, b), delta_product(goal_a, goal_b, goal_a, goal_b)
+    return (own + goal - 2 * delta_product(a, b, goal_a, goal_b)).clamp_min(0)
 
-    # The inner product of BA and B'A' is tr(Aᵀ Bᵀ B' A') = sum(BᵀB' · AA'ᵀ).
-    def inner(a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor) -> Tensor:
-        return ((b1.mT @ b2) * (a1 @ a2.mT)).sum((-2, -1))
 
-    own, goal = inner(a, b, a, b), inner(goal_a, goal_b, goal_a, goal_b)
-    return (own + goal - 2 * inner(a, b, goal_a, goal_b)).clamp_min(0)
+def delta_product(a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor) -> Tensor:
+    """Sums over all numbers of B₁A₁ times B₂A₂, (*n, L), by products of r by r alone."""
+    # tr(A₁ᵀ B₁ᵀ B₂ A₂) = sum(B₁ᵀB₂ · A₁A₂ᵀ).
+    return ((b1.mT @ b2) * (a1 @ a2.mT)).sum((-2, -1))
+
+
+def relative_loss(made: LoRAWeights, targets: LoRAWeights) -> Tensor:
+    """Mean over adapters and modules of |ΔW - ΔW*|² / |ΔW*|², both over all layers; a scalar.
+
+    In the adapters' own type: relative to |ΔW*|² what a difference of sums loses is small.
+    """
+    losses = []
+    for name in targets.spec.targets:
+        a, b, goal_a, goal_b = made.A[name], made.B[name], targets.A[name], targets.B[name]
+        own, size, shared = (
+            delta_product(*pair).sum(-1)
+            for pair in ((a, b, a, b), (goal_a, goal_b, goal_a, goal_b), (a, b, goal_a, goal_b))
+        )
+        losses.append(((own + size - 2 * shared) / size.clamp_min(1e-30)).mean())
+    return torch.stack(losses).mean()
 
 
 def relative_errors(made: LoRAWeights, targets: LoRAWeights) -> dict[str, Tensor]:
@@ -258,7 +282,8 @@ class ReconRun:
 
     library: folder with a PEFT folder for each task, named as the task, or what else `read_library` reads.
     tasks: folders of task suites.
-    loss: "raw", "z_score", "delta" (exact, slow at the size of a real base) or "frobenius", see `Units`.
+    loss: "raw", "z_score", "delta" (exact, slow at the size of a real base), "frobenius" or "relative", see
+        `Units`; with "relative" the network begins at the library's mean.
     condition: "pooled", "tokens", see `T2LConfig`, or "one_hot": it reads the task's number, no text.
     descriptions: how many of each task's descriptions are trained on. tasks_per_step: adapters of a step;
     descriptions_per_task: of each of them. delta_scaling: multiplies ΔW in the losses on ΔW.
@@ -466,6 +491,7 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
         trained, size = [c[: run.descriptions] for c in conditions[: len(tasks)]], encoder.size
         if not tokens:
             index = TaskIndex.of(names, [task.descriptions[0] for task in tasks], trained)
+    relative = run.loss == "relative"
     config = T2LConfig(
         library.spec,
         size,
@@ -476,10 +502,15 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
         # As in the reference: the mean stands in the statistics already.
         head_bias=run.loss != "z_score",
         condition="tokens" if run.condition == "tokens" else "pooled",
+        shift="element" if relative else "none",
+        scale="scalar" if relative else "none",
     )
     torch.manual_seed(fitting.seed)
-    network = T2L(config)
-    mean, std = statistics(library, names) if run.loss == "z_score" else (None, None)
+    network = T2L(config).initialise("zero" if relative else "default", fitting.seed)
+    mean, std = statistics(library, names) if run.loss in ("z_score", "relative") else (None, None)
+    if relative and mean:
+        network.begin_at(mean)
+        mean = std = None
     units = Units(run.loss, run.delta_scaling, mean, std).to(accelerator.device)
     data = ReconData(
         library,

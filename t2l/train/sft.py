@@ -556,11 +556,12 @@ class SFTRun:
     descriptions: how many of each task's descriptions are trained on; the others are scored as unseen.
     paraphrases: file of further descriptions to train on, see `t2l.tasks.read_paraphrases`.
     val_tasks: names of tasks of split train that are kept out and scored as unseen tasks.
-    open_license: only tasks whose data may be passed on freely.
+    names: only these tasks are trained on. open_license: only tasks whose data may be passed on freely.
     Raises T2LError where nothing would be trained on.
     """
 
     tasks: tuple[str, ...]
+    names: tuple[str, ...] = ()
     variant: str = "m"
     condition: str = "pooled"
     init: str = ""
@@ -595,7 +596,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     tasks, else of unseen descriptions, else of seen ones. Tasks of split eval are never read.
     """
     base, accelerator = prepare(run.base, run.dtype, sft, fitting, out)
-    tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
+    tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license, run.names)
     for task in (*tasks, *held_out):
         if len(task.descriptions) < run.descriptions:
             raise T2LError(
@@ -622,7 +623,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     if start:
         _begin_from(network, start.network)
     if run.offset:
-        _begin_at(network, Adapter.load(run.offset).weights)
+        network.begin_at(Adapter.load(run.offset).weights)
 
     def embed(texts: Sequence[str]) -> Tensor:
         said = [Condition(text).text for text in texts]
@@ -719,15 +720,6 @@ def _with_paraphrases(tasks: Sequence[Task], run: SFTRun) -> list[Task]:
             )
         found.append(replace(task, descriptions=(*task.descriptions[: run.descriptions], *more)))
     return found
-
-
-@torch.no_grad()
-def _begin_at(network: T2L, offset: LoRAWeights) -> None:
-    """Stores an adapter as what is added to the output; raises T2LError where it has another form."""
-    network.config.spec.require(offset.spec)
-    for name in offset.spec.targets:
-        network.shift.tensor(name, "A").copy_(offset.A[name])
-        network.shift.tensor(name, "B").copy_(offset.B[name])
 
 
 def _begin_from(network: T2L, start: nn.Module) -> None:

@@ -1,0 +1,123 @@
+"""Distillation: the student comes near its teacher, begins where it began, and SFT can go on from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from test_recon import SPEC, write_task
+
+from t2l.base import BaseModel
+from t2l.errors import T2LError
+from t2l.generator import Generator
+from t2l.hypernet import T2L, T2LConfig
+from t2l.lora import LoRAWeights
+from t2l.train.distill import DistillRun, train_distill
+from t2l.train.loop import FitConfig
+from t2l.train.recon import relative_loss
+
+TEXTS = {
+    "upper": ["Write it in capitals.", "Make every letter large.", "ALL CAPS, please."],
+    "reverse": ["Turn the word around.", "Spell it backwards.", "Mirror the letters."],
+    "plural": ["Give the plural.", "More than one of them.", "Name several of these."],
+    "antonym": ["Say the opposite.", "What means the contrary?", "Turn the meaning round."],
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A suite, and a teacher whose adapters differ from text to text."""
+    folder = tmp_path_factory.mktemp("world")
+    for name, texts in TEXTS.items():
+        write_task(folder / "suite" / name, name, texts)
+    write_task(folder / "suite" / "secret", "secret", ["Held out.", "It is.", "So."], split="eval")
+    torch.manual_seed(5)
+    config = T2LConfig(SPEC, 384, "m", 32, 32, shift="element", scale="scalar")
+    network = T2L(config).initialise("zero", 5)
+    with torch.no_grad():
+        for head in network.heads:
+            head.weight.normal_(std=0.5)
+    teacher = Generator(network, base_weights_id="b" * 64, training={"method": "sft"})
+    teacher.save(folder / "teacher", dtype=torch.float32)
+    return folder / "suite", folder / "teacher"
+
+
+def settings(world: tuple[Path, Path], **changes) -> DistillRun:
+    suite, teacher = world
+    small = {"latent_size": 32, "head_size": 32, "descriptions": 2, "tasks_per_step": 3}
+    return DistillRun(**{"teacher": str(teacher), "tasks": (str(suite),), **small, **changes})
+
+
+def test_the_loss_is_the_relative_square_of_whole_matrices() -> None:
+    generator = torch.Generator().manual_seed(0)
+    made, wanted = (
+        LoRAWeights(
+            SPEC,
+            {k: torch.randn(2, *v.shape, generator=generator) for k, v in SPEC.zeros().A.items()},
+            {k: torch.randn(2, *v.shape, generator=generator) for k, v in SPEC.zeros().B.items()},
+        )
+        for _ in range(2)
+    )
+    parts = []
+    for name in SPEC.targets:
+        whole, goal = made.B[name] @ made.A[name], wanted.B[name] @ wanted.A[name]
+        parts.append((whole - goal).square().sum((1, 2, 3)) / goal.square().sum((1, 2, 3)))
+    torch.testing.assert_close(relative_loss(made, wanted), torch.stack(parts).mean())
+    assert float(relative_loss(wanted, wanted)) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("variant", "share"), [("s", "none"), ("l", "none"), ("l", "layers")])
+def test_a_student_comes_near_its_teacher_and_no_base_is_loaded(
+    variant: str, share: str, world: tuple[Path, Path], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(BaseModel, "load", lambda *args, **kwargs: pytest.fail("a base is loaded"))
+    run = settings(world, variant=variant, share=share, val_tasks=("antonym",))
+    fitting = FitConfig(120, learning_rate=1e-2, log_every=40, validate_every=40)
+    assert train_distill(run, fitting, tmp_path) == 120
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    first, *_, last = (row for row in log if "seen_error" in row)
+    assert last["seen_error"] < first["seen_error"]
+    # A layer's adapters are not those of another: shared ones can only be their mean.
+    assert last["seen_error"] < (1.0 if share == "layers" else 0.6)
+    assert {"unseen_descriptions_error", "unseen_tasks_error"} <= last.keys()
+
+    made, teacher = (Generator.load(folder) for folder in (tmp_path / "generator", world[1]))
+    assert made.base_weights_id == "b" * 64 and made.spec == teacher.spec
+    assert made.training["method"] == "distill" and made.training["teacher_id"] == teacher.id
+    assert made.training["tasks"] == ["plural", "reverse", "upper"]
+    wanted = teacher.generate([TEXTS["upper"][0]])
+    assert float(relative_loss(made.generate([TEXTS["upper"][0]]), wanted)) < 1
+    # The start of the teacher's training is the student's: no other numbers are stored.
+    assert torch.equal(made.network.shift.tensor("mlp.up_proj", "B"), torch.zeros(2, 20, 2))
+
+
+def test_a_student_that_stops_goes_on_to_the_same_numbers(world, tmp_path: Path) -> None:
+    fitting = FitConfig(6, log_every=2)
+    train_distill(settings(world), fitting, tmp_path / "whole")
+    train_distill(settings(world), fitting, tmp_path / "parts", stop_after=3)
+    train_distill(settings(world), fitting, tmp_path / "parts")
+    whole, parts = (Generator.load(tmp_path / name / "generator") for name in ("whole", "parts"))
+    assert whole.id == parts.id
+
+
+def test_a_teacher_that_reads_no_single_embedding_is_refused(world, tmp_path: Path) -> None:
+    config = T2LConfig(SPEC, 384, "m", 32, 32, condition="tokens")
+    Generator(T2L(config)).save(tmp_path / "tokens")
+    Generator(T2L(T2LConfig(SPEC, 2, "m", 32, 32)), tasks=("a", "b")).save(tmp_path / "numbers")
+    for name in ("tokens", "numbers"):
+        with pytest.raises(T2LError, match="does not read descriptions as one embedding each"):
+            train_distill(settings(world, teacher=str(tmp_path / name)), FitConfig(1), tmp_path / "run")
+    with pytest.raises(T2LError, match=r"tasks_per_step=9 .* at most 4"):
+        train_distill(settings(world, tasks_per_step=9), FitConfig(1), tmp_path / "run")
+    with pytest.raises(T2LError, match="3 descriptions, not 4"):
+        train_distill(settings(world, descriptions=4), FitConfig(1), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"), [({"descriptions": 0}, "descriptions"), ({"condition_noise": -1}, "from 0 to 10")]
+)
+def test_settings_that_cannot_work_are_refused(changes: dict, match: str) -> None:
+    with pytest.raises(T2LError, match=match):
+        DistillRun("teacher", ("suite",), **changes)
