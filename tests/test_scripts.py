@@ -13,9 +13,14 @@ import pytest
 import torch
 import yaml
 from paths import REPO
+from test_recon import write_library
 
 from t2l.base import BaseModel
+from t2l.generator import Generator
+from t2l.hypernet import T2L, T2LConfig
 from t2l.presets import PRESETS, Shape
+from t2l.tasks import Task
+from t2l.train.recon import Library
 
 
 def script(name: str) -> ModuleType:
@@ -70,3 +75,24 @@ def test_the_measuring_of_large_bases_runs_on_a_small_one(preset: str, tmp_path:
     streaming = found["streaming"]
     ratio = streaming["side_by_side"]["step_ms"] / streaming["base_alone"]["step_ms"]
     assert streaming["side_by_side_over_base_alone"] == pytest.approx(ratio, rel=0.01, abs=0.001)
+
+
+def test_the_table_of_compression_counts_what_it_says(tmp_path: Path) -> None:
+    compress = script("compress")
+    library = Library.open(write_library(tmp_path / "library", ["one", "two", "three"]))
+    weights = library.read(list(library.folders))
+    mean = weights.map(lambda t: t.mean(0, keepdim=True))
+    for number, errors in enumerate(compress.off_the_mean(library)):
+        for name, error in errors.items():
+            goal = weights.B[name][number] @ weights.A[name][number]
+            off = mean.B[name][0] @ mean.A[name][0] - goal
+            assert float(error) == pytest.approx(float(off.norm() / goal.norm()), rel=1e-4)
+    # Tasks of one category follow each other only when no other is left.
+    tasks = [Task(name, name[0], "train", "", (), (), ()) for name in ("a1", "a2", "a3", "b1", "c1")]
+    assert [task.name for task in compress.spread(tasks)] == ["a1", "b1", "c1", "a2", "a3"]
+    network = T2L(T2LConfig(library.spec, 16, latent_size=16, head_size=8))
+    Generator(network).save(tmp_path / "generator")
+    assert compress.stored(tmp_path / "generator") == sum(p.numel() for p in network.parameters())
+    # Tasks count the same, however many descriptions each has.
+    rows = [{"task": task, "strict": score} for task, score in (("a", 0), ("a", 1), ("b", 1))]
+    assert compress.mean_score(rows, "strict") == 0.75

@@ -648,6 +648,16 @@ def test_paraphrases_are_trained_on_and_the_descriptions_kept_for_scoring_never(
         sft_on(place, tmp_path / "wrong", one, paraphrases=str(tmp_path / "nowhere"))
 
 
+def test_sft_reads_the_named_tasks_alone(place, tmp_path: Path) -> None:
+    one = {"steps": 1, "validate_every": 1}
+    sft_on(place, tmp_path / "two", one, {"tasks_per_step": 2}, names=("last", "first"))
+    made = Generator.load(tmp_path / "two" / "generator")
+    assert made.training["tasks"] == ["last", "first"] and made.index and len(made.index.names) == 2
+    for names, wrong in ((("nowhere",), "no task 'nowhere'"), (("last", "first"), "no task 'last'")):
+        with pytest.raises(T2LError, match=wrong):
+            sft_on(place, tmp_path / "wrong", one, names=names, val_tasks=("last",))
+
+
 def test_sft_begins_at_a_multitask_lora(place, tmp_path: Path) -> None:
     from t2l.train.library import MultitaskRun, train_multitask
 
