@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--forms", default="m", help=f"of {', '.join(FORMS)}")
     parser.add_argument("--head-size", type=int, default=256)
     parser.add_argument("--limit", type=int, default=30, help="test examples of each task")
-    parser.add_argument("--trained", type=int, default=32, help="of the smallest size, tasks to measure")
+    parser.add_argument("--trained", type=int, default=16, help="of the smallest size, tasks to measure")
     parser.add_argument("--train-only", action="store_true", help="measure later, with the same command")
     parser.add_argument("--work", default="runs/scaling", help="folder of the runs, which go on there")
     parser.add_argument("--out", default="results/scaling.jsonl", help="rows of every run on held-out tasks")
@@ -71,7 +71,7 @@ def main() -> None:
         made.name = f"{form}-{size}"
         scores: dict[str, str | float] = {"form": form, "tasks": size, "stored": stored(folder)}
         for tasks, methods, out in (
-            (held_out, ["t2l", "t2l_other"], args.out),
+            (held_out, ["t2l"], args.out),
             (trained, ["t2l_seen", "t2l_unseen"], args.seen),
         ):
             rows = evaluate(tasks, methods, base, made, out, limit=args.limit)

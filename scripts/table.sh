@@ -19,6 +19,9 @@ loras=(--library "$library" --multitask "$multitask")
 held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,description,icl_1,icl_3,icl,icl_10,description_icl,\
 t2l,t2l_styles,t2l_other,t2l_junk,mean,multitask,nearest,arrow
 held --checkpoint smollm2-135m-t2l-m-wide --methods t2l,t2l_icl,t2l_other,t2l_junk
+for size in l s; do
+    held --checkpoint smollm2-135m-t2l-$size --methods t2l,t2l_other,t2l_junk
+done
 held "${loras[@]}" --checkpoint smollm2-135m-dnd --seeds 2 \
     --methods dnd,dnd_1,dnd_4,dnd_64,dnd_mean,dnd_other,dnd_junk,training
 held --checkpoint smollm2-135m-dnd --methods finetune_16,finetune_64,finetune_256

@@ -20,6 +20,8 @@ from t2l.eval.report import APART, GROUPS, fill, label, summarize, tables, task_
 from t2l.eval.run import read_rows
 from t2l.generator import Generator
 
+# Checkpoints beside the default one.
+OTHERS = [f"smollm2-135m-{name}" for name in ("dnd", "t2l-l", "t2l-m-wide", "t2l-recon", "t2l-s")]
 README = (REPO / "README.md").read_text(encoding="utf-8")
 
 
@@ -83,8 +85,7 @@ def test_front_matter_matches_what_is_installed() -> None:
         ("README.md", "smollm2-135m-t2l-m", ["baselines"]),
         ("checkpoints/smollm2-135m-t2l-m/README.md", "smollm2-135m-t2l-m", ["baselines"]),
         # These were measured on fewer examples, beside their own baselines.
-        ("checkpoints/smollm2-135m-t2l-m-wide/README.md", "smollm2-135m-t2l-m-wide", []),
-        ("checkpoints/smollm2-135m-dnd/README.md", "smollm2-135m-dnd", []),
+        *((f"checkpoints/{name}/README.md", name, []) for name in OTHERS),
     ],
 )
 def test_published_tables_are_those_of_the_results(name: str, checkpoint: str, others: list[str]) -> None:
@@ -96,6 +97,15 @@ def test_published_tables_are_those_of_the_results(name: str, checkpoint: str, o
     assert fill(text, tables(report)) == text, f"run: {command}"
     made = {row["generator_id"] for row in rows if row["generator_id"]}
     assert made == {Generator.load(REPO / "checkpoints" / checkpoint).id}
+
+
+def test_checkpoints_are_few_enough_to_be_kept_and_each_has_its_card_tested() -> None:
+    folders = sorted(p.name for p in (REPO / "checkpoints").iterdir() if p.is_dir())
+    assert folders == sorted([*OTHERS, "smollm2-135m-t2l-m"])
+    assert sum(file.stat().st_size for file in (REPO / "checkpoints").rglob("*") if file.is_file()) < 60e6
+    # One specification of adapters for all of them but the one that reads prompts.
+    specs = [Generator.load(REPO / "checkpoints" / name).spec for name in folders if "t2l" in name]
+    assert all(spec == specs[0] for spec in specs)
 
 
 @pytest.mark.parametrize(("file", "group"), [("table", "main"), ("table.seen", "trained")])

@@ -135,6 +135,7 @@ def train_distill(
             training,
             encoder_adapter=teacher.encoder_adapter,
             index=TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], trained),
+            pull=teacher.pull,
         ).save(folder / "generator")
 
     return fit(
