@@ -16,6 +16,7 @@ from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
+from t2l.official import load_generator
 from t2l.tasks import training_tasks
 from t2l.train.loop import FitConfig, fit, make_accelerator
 from t2l.train.recon import relative_errors, relative_loss
@@ -64,7 +65,7 @@ def train_distill(
     Writes `out`/generator (what `Generator.load` and `init` of SFT read). Tasks of split eval are never read.
     Raises T2LError for a teacher that reads anything but one embedding of a text.
     """
-    teacher = Generator.load(run.teacher)
+    teacher = load_generator(run.teacher)
     taught = teacher.network
     if not isinstance(taught, T2L) or taught.config.condition != "pooled" or teacher.tasks:
         raise T2LError(
