@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as Stream
 from contextlib import closing, suppress
@@ -1027,20 +1027,31 @@ class Results:
 def measurements() -> dict[str, list[dict[str, Any]]]:
     """The rows of every measurement in the results folder, by its title; of two equal rows the later one.
 
-    Rows belong together where split, number of examples, base weights and type are the same. Raises T2LError
-    naming a file that holds no rows.
+    Rows belong together where split, number of examples, base weights and type are the same; where a method
+    was asked with several libraries, those with fewer rows stand by themselves. Raises T2LError naming a file
+    that holds no rows.
     """
     from t2l.eval.run import read_rows, row_key
 
     rows = {row_key(row): row for file in sorted(results_folder().glob("*.jsonl")) for row in read_rows(file)}
+
+    def kind(row: dict[str, Any]) -> tuple:
+        return tuple(row.get(k) for k in ("split", "limit", "dtype", "weights_id"))
+
+    # Rows of one method under one title must be of one library: that of most rows.
+    counts = Counter((kind(row), row["method"], row.get("adapters_id")) for row in rows.values())
+    most = {(key, method): library for (key, method, library), _ in reversed(counts.most_common())}
     found: dict[tuple, list[dict[str, Any]]] = {}
     for row in rows.values():
-        found.setdefault(tuple(row.get(k) for k in ("split", "limit", "dtype", "weights_id")), []).append(row)
-    order = sorted(found, key=lambda key: (key[0] == "train", *map(str, key)))
+        key, library = kind(row), row.get("adapters_id")
+        other = None if library == most[key, row["method"]] else library or "unnamed"
+        found.setdefault((*key, other), []).append(row)
+    order = sorted(found, key=lambda key: (key[0] == "train", *map(str, key[:4]), str(key[4] or "")))
     titled: dict[str, list[dict[str, Any]]] = {}
     for key in order:
-        kind = "Trained tasks" if key[0] == "train" else "Held-out tasks"
-        title = f"{kind}, first {key[1]} examples, {key[2]}"
+        where = "Trained tasks" if key[0] == "train" else "Held-out tasks"
+        title = f"{where}, first {key[1]} examples, {key[2]}"
+        title += f", another library ({str(key[4])[:8]})" if key[4] else ""
         # Another base's weights under the same words.
         titled[f"{title}, {key[3]}" if title in titled else title] = found[key]
     return titled

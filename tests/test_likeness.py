@@ -56,9 +56,18 @@ def test_vectors_of_another_encoder_are_refused() -> None:
 def test_a_shipped_checkpoint_names_the_task_that_a_new_wording_means(folder: Path) -> None:
     generator = Generator.load(folder)
     assert generator.index is not None and set(generator.index.names) == set(generator.training["tasks"])
-    vectors = generator.encoder.encode(["Give the plural form of this noun.", "Is the review good or bad?"])
-    names = [generator.index.nearest(vector)[0].name for vector in vectors]
-    assert "plural" in names[0] and "sentiment" in names[1]
+    asked = {
+        "plural": "Give the plural form of this noun.",
+        "sentiment": "Is the review good or bad?",
+        "capital": "Which city is the capital of this country?",
+        "passive": "Rewrite the sentence in the passive voice.",
+    }
+    # A small checkpoint knows few tasks.
+    known = [word for word in asked if any(word in name for name in generator.index.names)]
+    assert len(known) >= 2
+    for word in known:
+        (vector,) = generator.encoder.encode([asked[word]])
+        assert word in generator.index.nearest(vector)[0].name
 
 
 def test_the_index_is_kept_and_changes_adapters_by_its_pull_alone(tmp_path: Path) -> None:

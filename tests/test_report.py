@@ -240,6 +240,27 @@ def test_the_tab_shows_every_measurement_of_the_folder(tmp_path: Path, monkeypat
     assert render_missing(seen).count("<li>") == len(seen.missing) > 3
 
 
+def test_rows_of_a_second_library_stand_by_themselves(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("T2L_RESULTS", str(tmp_path))
+    kept = {"split": "train", "limit": 9, "dtype": "bfloat16", "weights_id": "w", "n": 9, "lenient": 1.0}
+    rows = [
+        {**kept, "method": method, "task": task, "strict": score, "adapters_id": library}
+        for method, task, score, library in (
+            ("base", "a", 0.0, None),
+            ("oracle", "a", 0.5, "1" * 64),
+            ("oracle", "b", 0.7, "1" * 64),
+            ("oracle", "a", 1.0, "2" * 64),
+        )
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    titles = list(measurements())
+    first = "Trained tasks, first 9 examples, bfloat16"
+    assert titles == [first, f"{first}, another library (22222222)"]
+    assert [len(measurements()[title]) for title in titles] == [3, 1]
+    assert "task itself | 60.0 |" in results(titles[0]).tables["methods"]
+    assert "task itself | 100.0 |" in results(titles[1]).tables["methods"]
+
+
 def test_the_shipped_results_are_shown() -> None:
     assert "Held-out tasks, first 100 examples, bfloat16" in measurements()
     for title in measurements():
