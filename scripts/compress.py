@@ -92,10 +92,9 @@ def main() -> None:
         tasks = order[:size]
         library = Library.open(args.library, [task.name for task in tasks])
         part = ",".join(str(library.folders[task.name]) for task in tasks)
-        whole = Library.open(part)
 
         def scored(
-            method: str, made: Generator | None = None, tasks: list[Task] = tasks, of: Library = whole
+            method: str, made: Generator | None = None, tasks: list[Task] = tasks, of: Library = library
         ) -> dict[str, float]:
             rows = evaluate(tasks, [method], base, made, work / "answers.jsonl", limit=args.limit, library=of)
             return {metric: mean_score(rows, metric) for metric in ("strict", "lenient")}
@@ -108,7 +107,7 @@ def main() -> None:
         facts |= {"limit": args.limit, "date": date.today().isoformat(), "base_weights_id": base.weights_id}
         oracle = scored("oracle")
         rows.append({"form": "library", "stored": facts["library"], "error": 0.0, **oracle, **facts})
-        errors = [statistics.mean(map(float, errors.values())) for errors in off_the_mean(whole)]
+        errors = [statistics.mean(map(float, errors.values())) for errors in off_the_mean(library)]
         row = {"form": "mean", "stored": library.spec.n_parameters, "error": statistics.mean(errors)}
         rows.append({**row, **scored("mean"), **facts})
         for form in args.forms.split(","):

@@ -13,7 +13,7 @@ from t2l.base import BaseModel, quiet
 from t2l.eval.report import APART
 from t2l.eval.run import evaluate
 from t2l.generator import Generator
-from t2l.tasks import pick, read_suites, training_tasks
+from t2l.tasks import read_suites, training_tasks
 from t2l.train.loop import FitConfig
 from t2l.train.sft import SFTConfig, SFTRun, train_sft
 
@@ -61,9 +61,9 @@ def main() -> None:
         train_sft(run, sft, fitting, Path(args.work) / f"{size}-{form}")
     if args.train_only:
         return
-    suite = read_suites(folders)
-    held_out = [t for t in suite.values() if t.split == "eval" and not t.benchmark and t.name not in APART]
-    trained = list(pick(suite, [task.name for task in order[: sizes[0]][: args.trained]]).values())
+    suite = read_suites(folders, split="eval")
+    held_out = [t for t in suite.values() if not t.benchmark and t.name not in APART]
+    trained = order[: sizes[0]][: args.trained]
     base, found = BaseModel.load(dtype="bfloat16"), []
     for size, form in runs:
         folder = Path(args.work) / f"{size}-{form}" / "generator"

@@ -164,6 +164,13 @@ def training_tasks(
     return list((pick(used, names) if names else used).values()), list(kept.values())
 
 
+def require_descriptions(tasks: Iterable[Task], count: int) -> None:
+    """Raises T2LError naming the first task with fewer than `count` descriptions."""
+    for task in tasks:
+        if len(task.descriptions) < count:
+            raise T2LError(f"Task {task.name} has {len(task.descriptions)} descriptions, not {count}.")
+
+
 def read_paraphrases(file: str | Path) -> dict[str, tuple[str, ...]]:
     """Further descriptions of tasks, by task: a YAML file {task: [texts]}, to be trained on alone.
 

@@ -17,12 +17,10 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
 from t2l.official import load_generator
-from t2l.tasks import training_tasks
+from t2l.tasks import require_descriptions, training_tasks
 from t2l.train.loop import FitConfig, fit, make_accelerator
 from t2l.train.recon import relative_errors, relative_loss
-from t2l.train.sft import blur, stack_conditions
-
-_VALIDATED = 64
+from t2l.train.sft import VALIDATED, blur, stack_conditions
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,7 @@ def train_distill(
     accelerator = make_accelerator(fitting, out, cpu=not torch.cuda.is_available())
     rank, world = accelerator.process_index, accelerator.num_processes
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
-    for task in (*tasks, *held_out):
-        if len(task.descriptions) < run.descriptions:
-            raise T2LError(
-                f"Task {task.name} has {len(task.descriptions)} descriptions, not {run.descriptions}."
-            )
+    require_descriptions((*tasks, *held_out), run.descriptions)
     if run.tasks_per_step > len(tasks) or run.tasks_per_step % world:
         raise T2LError(
             f"tasks_per_step={run.tasks_per_step} must be shared by {world} processes and at most "
@@ -174,7 +168,7 @@ def _validation(
         for kind, every in groups.items():
             errors = []
             # An even choice tells enough in a short time.
-            for one in every[:: -(-len(every) // _VALIDATED) or 1]:
+            for one in every[:: -(-len(every) // VALIDATED) or 1]:
                 condition = one.unsqueeze(0).to(device)
                 errors += relative_errors(student(condition), ask(condition)).values()
             if errors:

@@ -26,18 +26,17 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRASpec, LoRAWeights, stack
 from t2l.peft_folder import CONFIG, WEIGHTS, reading
-from t2l.tasks import Task, training_tasks
+from t2l.tasks import Task, require_descriptions, training_tasks
 from t2l.train.contrast import load_encoder_adapter
 from t2l.train.library import INDEX, read_library
 from t2l.train.loop import FitConfig, fit, make_accelerator
-from t2l.train.sft import stack_conditions
+from t2l.train.sft import VALIDATED, stack_conditions
 
 LOSSES = ("raw", "z_score", "delta", "frobenius", "relative")
 REPORT = "report"
 _DELTA_SCALING = 10000.0
 # Numbers of a full matrix that the exact loss holds at a time.
 _BLOCK = 2**22
-_VALIDATED = 64
 
 
 @dataclass(frozen=True)
@@ -535,7 +534,7 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
         for kind in dict.fromkeys(a.kind for a in asked):
             every = [a for a in asked if a.kind == kind]
             # An even choice tells enough in a short time.
-            some = every[:: -(-len(every) // _VALIDATED)]
+            some = every[:: -(-len(every) // VALIDATED)]
             rows = list(_measure(plain, units, library, some, run.tasks_per_step))
             means[f"{kind}_loss"] = sum(loss for _, loss, _ in rows) / len(rows)
             means[f"{kind}_error"] = sum(sum(e.values()) / len(e) for _, _, e in rows) / len(rows)
@@ -588,9 +587,6 @@ def _tasks(run: ReconRun) -> tuple[list[Task], list[Task]]:
         )
     if left := len(there) - len(tasks) - len(held_out):
         print(f"{left} adapters belong to none of the tasks to train on; left out.", file=sys.stderr)
-    for task in (*tasks, *held_out):
-        if run.condition != "one_hot" and len(task.descriptions) < run.descriptions:
-            raise T2LError(
-                f"Task {task.name} has {len(task.descriptions)} descriptions, not {run.descriptions}."
-            )
+    if run.condition != "one_hot":
+        require_descriptions((*tasks, *held_out), run.descriptions)
     return tasks, held_out

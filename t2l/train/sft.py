@@ -25,7 +25,7 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
-from t2l.tasks import Example, Task, read_paraphrases, training_tasks
+from t2l.tasks import Example, Task, read_paraphrases, require_descriptions, training_tasks
 from t2l.train.contrast import load_encoder_adapter
 from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 
@@ -597,11 +597,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     """
     base, accelerator = prepare(run.base, run.dtype, sft, fitting, out)
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license, run.names)
-    for task in (*tasks, *held_out):
-        if len(task.descriptions) < run.descriptions:
-            raise T2LError(
-                f"Task {task.name} has {len(task.descriptions)} descriptions, not {run.descriptions}."
-            )
+    require_descriptions((*tasks, *held_out), run.descriptions)
     start = Generator.load(run.init) if run.init else None
     fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
     if start and not fitted:
