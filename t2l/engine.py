@@ -17,6 +17,7 @@ from torch import Tensor
 
 from t2l.attach import attached
 from t2l.base import BaseModel
+from t2l.decoder import Decoder, RowAdapters, StepAdapters
 from t2l.errors import T2LError
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
@@ -290,6 +291,9 @@ class _State:
         adapters = list(range(len(prompts)) if rows is None else rows)
         one = weights is None or weights.n is None
         owners = [0] * len(prompts) if one else adapters
+        # Takes the steps of one token; a window would need masks of its own.
+        self.decoder = Decoder.of(base.model) if whole else None
+        self.stack = StepAdapters(base.model, weights) if self.decoder and weights is not None else None
         # Padding between start and rest would take room in a window.
         starts = _starts(prompts, owners) if whole else {}
         self.mask = torch.zeros(len(starts) or len(prompts), 0, dtype=torch.long, device=base.device)
@@ -304,11 +308,17 @@ class _State:
         self._attach()
 
     def _attach(self) -> None:
+        """The rows changed: what adds their adapters is made anew, when it is needed."""
+        self.attachment: Any = None
+        self.adding: RowAdapters | None = None
+
+    def _attached(self) -> Any:
         if self.weights is None:
-            self.attachment: Any = nullcontext()
-            return
-        rows = None if self.weights.n is None else torch.tensor(self.adapters)
-        self.attachment = attached(self.base.model, self.weights, rows)
+            return nullcontext()
+        if self.attachment is None:
+            rows = None if self.weights.n is None else torch.tensor(self.adapters)
+            self.attachment = attached(self.base.model, self.weights, rows)
+        return self.attachment
 
     def step(self) -> Tensor:
         """Runs what is new in every row; returns float32 logits (rows, vocabulary) of the last column."""
@@ -327,15 +337,22 @@ class _State:
         first = not self.mask.shape[1]
         self.mask = torch.cat([self.mask, new], dim=1)
         self.padded = self.padded or any(gaps)
+        positions = (self.mask.cumsum(1) - 1).clamp_min(0)[:, -longest:]
+        if self.decoder and longest == 1 and not first:
+            gone = self.mask[:, None, None] == 0
+            away = torch.zeros(gone.shape, dtype=self.base.dtype).masked_fill_(gone, -torch.inf)
+            if self.stack and not self.adding:
+                self.adding = self.stack.of(self.adapters)
+            return self.decoder(ids, positions, self.cache.layers, away if self.padded else None, self.adding)
         # Without padding the model's own causal mask is enough, and quicker.
         mask: Tensor | None = self.mask
         if not self.padded and (first or longest == 1):
             mask = None if first else self.unmasked
-        with self.attachment:
+        with self._attached():
             return self.base.model(
                 input_ids=ids.to(self.base.device),
                 attention_mask=mask,
-                position_ids=(self.mask.cumsum(1) - 1).clamp_min(0)[:, -longest:],
+                position_ids=positions,
                 past_key_values=self.cache,
                 use_cache=True,
                 logits_to_keep=1,

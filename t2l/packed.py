@@ -3,7 +3,7 @@ Knows Linear modules; not what model they belong to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
@@ -84,13 +84,18 @@ class _Packed:
         self._transposed: Tensor | None = None
 
     def __call__(self, input: Tensor) -> Tensor:
-        x, weight = input, self._module.weight
-        changed = weight is not self._weight or weight._version != self._version
-        if changed or weight.data_ptr() != self._pointer or x.dtype != weight.dtype or not x.numel():
-            return F.linear(x, self._chosen(weight), self._bias())
+        x = input
+        if not self.serves(x):
+            return F.linear(x, self._chosen(self._module.weight), self._bias())
         if torch.is_grad_enabled() and x.requires_grad:
             return _Differentiable.apply(x, self)  # type: ignore[no-any-return]
         return self.forward(x)
+
+    def serves(self, x: Tensor) -> bool:
+        """Whether the weight is the one that was packed, and of the type of x."""
+        weight = self._module.weight
+        same = weight is self._weight and weight._version == self._version
+        return same and weight.data_ptr() == self._pointer and x.dtype == weight.dtype and x.numel() > 0
 
     def forward(self, x: Tensor) -> Tensor:
         return _multiply(x, self.packed, self._bias())
@@ -105,6 +110,41 @@ class _Packed:
         if self._transposed is None:
             self._transposed = _reorder(self._chosen(self._weight).t().contiguous())
         return _multiply(gradient.contiguous(), self._transposed, None)
+
+
+class Joined:
+    """Linears of one input as one product: x (..., i) -> (..., the sum of their o), for inference.
+
+    Where all of them are packed it multiplies from a packed copy of its own, made at the first call; else, or
+    where somebody listens to one of them, each is called.
+    """
+
+    def __init__(self, modules: Sequence[nn.Linear]) -> None:
+        self._modules = list(modules)
+        self._packed: Tensor | None = None
+        self._apart = len({module.bias is None for module in modules}) > 1
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self._apart or not all(self._plain(module, x) for module in self._modules):
+            return torch.cat([module(x) for module in self._modules], -1)
+        if self._packed is None:
+            weights = [module.weight.detach() for module in self._modules]
+            self._apart = not _worth(sum(weight.nbytes for weight in weights))
+            if self._apart:
+                return self(x)
+            self._packed = _reorder(torch.cat(weights))
+        biases = [module.bias.detach() for module in self._modules if module.bias is not None]
+        return _multiply(x, self._packed, torch.cat(biases) if biases else None)
+
+    @property
+    def packed(self) -> bool:
+        """Whether it has multiplied as one product."""
+        return self._packed is not None
+
+    @staticmethod
+    def _plain(module: nn.Linear, x: Tensor) -> bool:
+        heard = module._forward_hooks or module._forward_pre_hooks
+        return isinstance(module.forward, _Packed) and not heard and module.forward.serves(x)
 
 
 class _Differentiable(torch.autograd.Function):
