@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import io
 import json
+import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ from t2l.errors import T2LError
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status.
 
-    0, 1 where `lint` finds something, 2 for what the user can fix, 130 after Ctrl-C.
+    0, 1 where `lint` finds something, 2 for what the user can fix, 130 after Ctrl-C, 141 where the reader of
+    its output has gone, as of `t2l report | head`.
     """
     args = _parser().parse_args(argv)
     try:
@@ -28,6 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
         result = args.run(args)
+        if args.json:
+            print(json.dumps(result, ensure_ascii=False))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except T2LError as err:
         if args.json:
             print(json.dumps({"error": str(err)}))
@@ -36,8 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         print(f"\n{stop}".rstrip(), file=sys.stderr)
         return 130
-    if args.json:
-        print(json.dumps(result, ensure_ascii=False))
     return 1 if result.get("findings") else 0
 
 

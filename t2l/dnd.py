@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.lora import LoRASpec, LoRAWeights
 
 # Where it stands in a layer's tokens; what is not named follows in the specification's order.
@@ -277,15 +277,15 @@ class DnDConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("condition_size", 1), ("prompts", 1), ("length", 4), ("size", 1)):
-            _check_whole(name, getattr(self, name), least)
-        _check_whole("reduced", self.reduced, 0)
-        if _check_whole("kernel", self.kernel, 1) % 2 == 0:
+            check_whole(getattr(self, name), name, least)
+        check_whole(self.reduced, "reduced", 0)
+        if check_whole(self.kernel, "kernel", 1) % 2 == 0:
             raise T2LError(f"kernel must be odd, so that sizes stay, not {self.kernel}.")
         for stage in self.stages:
             if len(stage) != 3:
                 raise T2LError(f"A stage has three sizes (N, L, C), not {len(stage)}.")
             for value in stage:
-                _check_whole("stages", value, 1)
+                check_whole(value, "stages", 1)
         object.__setattr__(self, "stages", tuple((n, length, c) for n, length, c in self.stages))
 
     @property
@@ -322,12 +322,6 @@ class DnDConfig:
             )
         stages = tuple(tuple(stage) for stage in data.get("stages", ()))
         return cls(**{**data, "spec": LoRASpec.from_json(data["spec"]), "stages": stages})
-
-
-def _check_whole(name: str, value: Any, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-    return value
 
 
 def _between(start: int, end: int, share: float) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor
 from t2l.attach import attached
 from t2l.base import BaseModel
 from t2l.decoder import Decoder, RowAdapters, StepAdapters
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_range
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
 
@@ -82,8 +82,7 @@ class Decoding:
             ("repetition_penalty", 0.1, 10),
         ):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not least <= value <= most:
-                raise T2LError(f"{name} must be a number from {least} to {most}, not {value!r}.")
+            check_range(value, name, least, most)
         if 0 < self.temperature < 0.01:
             # Scores divided by less overflow; the answer would be the greedy one anyway.
             raise T2LError(f"temperature must be 0 or at least 0.01, not {self.temperature!r}.")

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.packed import pack_linears, pack_rows
 
@@ -69,9 +69,7 @@ class T2LConfig:
                     f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(choices)}."
                 )
         for name, least in (("condition_size", 1), ("latent_size", 8), ("head_size", 1), ("queries", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+            check_whole(getattr(self, name), name, least)
         if self.positions == "rotary" and self.variant in ("l", "m"):
             raise T2LError(
                 f"positions='rotary' needs variant s or rankwise; {self.variant!r} has no rank query."

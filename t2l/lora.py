@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 
 _PEFT_KEY = "base_model.model.model.layers.{layer}.{target}.lora_{side}.weight"
 
@@ -34,8 +34,7 @@ class LoRASpec:
 
     def __post_init__(self) -> None:
         for name, size in (("n_layers", self.n_layers), ("rank", self.rank)):
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise T2LError(f"{name} must be a whole number of at least 1, not {size!r}.")
+            check_whole(size, name)
         if not isinstance(self.alpha, int | float) or not math.isfinite(self.alpha) or self.alpha <= 0:
             raise T2LError(f"alpha must be a number above 0, not {self.alpha!r}.")
         if not self.targets:

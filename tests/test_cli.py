@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,16 @@ def test_compare_answers_every_prompt(capsys) -> None:
     assert [row["prompt"] for row in result["results"]] == prompts
     assert result["results"][0]["adapted"].strip() == "toasters"
     assert all(set(row) == {"prompt", "base", "adapted"} for row in result["results"])
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_complaint() -> None:
+    command = [sys.executable, "-m", "t2l", "report", "results/baselines.jsonl"]
+    asked = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert asked.stdout and asked.stderr
+    # Before the first line: it takes seconds to load.
+    asked.stdout.close()
+    assert (asked.stderr.read(), asked.wait()) == (b"", 141)
+    asked.stderr.close()
 
 
 def test_doctor_is_one_line_of_json(capsys) -> None:

@@ -92,7 +92,7 @@ def test_several_checkpoints_stand_side_by_side() -> None:
     assert columns(rows) == ["base", *["t2l@small"] * 3, *["t2l@22222222"] * 3]
     report = summarize(rows)
     assert report["settings"]["generator_id"] == ["1" * 64, "2" * 64]
-    assert [r["method"] for r in report["groups"][0]["methods"]] == ["base", "t2l@22222222", "t2l@small"]
+    assert [r["method"] for r in report["groups"][0]["methods"]] == ["base", "t2l@small", "t2l@22222222"]
     assert "| **Text-to-LoRA**, input alone (small) | 100.0 |" in tables(report)["methods"]
     assert columns(rows[:4]) == ["base", "t2l", "t2l", "t2l"]
 

@@ -84,7 +84,7 @@ def label(column: str) -> str:
 
 
 def by_question(rows: Iterable[Row]) -> dict[str, dict[str, dict[tuple[int | None, int | None], Row]]]:
-    """Rows by column, task, and (description, seed); in the order of METHODS and of task names.
+    """Rows by column, task, and (description, seed); in the order of METHODS, of the rows, and of task names.
 
     Raises T2LError where a description is missing or there twice: a mean over others is another number.
     """
@@ -111,7 +111,7 @@ def by_question(rows: Iterable[Row]) -> dict[str, dict[str, dict[tuple[int | Non
                 raise T2LError(
                     f"{column} on {task} lacks description {lacking[0]}; let `t2l eval` finish first."
                 )
-    order = sorted(found, key=lambda column: (list(METHODS).index(column.partition("@")[0]), column))
+    order = sorted(found, key=lambda column: list(METHODS).index(column.partition("@")[0]))
     return {column: dict(sorted(found[column].items())) for column in order}
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from t2l.attach import FreeLoRA
 from t2l.encoder import DEFAULT_ENCODER, TextEncoder, adapter_from, adapter_state
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.files import complete_or_absent
 from t2l.generator import Condition
 from t2l.lora import LoRASpec, LoRAWeights
@@ -54,9 +54,7 @@ class ContrastRun:
 
     def __post_init__(self) -> None:
         for name, least in (("descriptions", 2), ("tasks_per_step", 4)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+            check_whole(getattr(self, name), name, least)
         if not 0 < self.temperature <= 1:
             raise T2LError(f"temperature must be above 0 and at most 1, not {self.temperature!r}.")
 

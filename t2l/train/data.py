@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.files import complete_or_absent
 from t2l.generator import MAX_DESCRIPTION, Condition, check_text
 from t2l.tasks import Example, Task
@@ -254,9 +254,7 @@ class Conversion:
                 f"split={self.split!r}, metric={self.metric!r}: choose train or eval, exact_match or choice."
             )
         for name, least in (("max_new_tokens", 1), ("paraphrases", 0), ("test", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+            check_whole(getattr(self, name), name, least)
         if self.later and self.paraphrases:
             raise T2LError("There is nothing to paraphrase where descriptions come later; leave one away.")
 

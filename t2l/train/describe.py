@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.generator import check_text
 from t2l.tasks import Example
 from t2l.train.data import normalise, read_examples
@@ -256,8 +256,7 @@ def describe(
     same call goes on after an interruption. Raises T2LError where no task lacks descriptions, a named one has
     some, or as `write_descriptions`.
     """
-    if not isinstance(n, int) or n < 1:
-        raise T2LError(f"count must be a whole number of at least 1, not {n!r}.")
+    check_whole(n, "count")
     files = [file for folder in folders for file in sorted(Path(folder).glob("*/task.yaml"))]
     facts = {file: _facts(file) for file in files}
     named = {str(f.get("name", file.parent.name)): file for file, f in facts.items()}

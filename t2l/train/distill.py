@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_range, check_whole
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
@@ -48,11 +48,8 @@ class DistillRun:
 
     def __post_init__(self) -> None:
         for name in ("descriptions", "tasks_per_step"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        if not 0 <= self.condition_noise <= 10:
-            raise T2LError(f"condition_noise must be a number from 0 to 10, not {self.condition_noise!r}.")
+            check_whole(getattr(self, name), name)
+        check_range(self.condition_noise, "condition_noise", 0, 10)
 
 
 def train_distill(

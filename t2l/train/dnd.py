@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from t2l.dnd import DnD, DnDConfig, Grid, Stage, deviation, finish_importance, weighted_mse
 from t2l.encoder import DEFAULT_ENCODER, TextEncoder
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.files import complete_or_absent
 from t2l.generator import MAX_EXAMPLES, Condition, Generator
 from t2l.lora import LoRAWeights
@@ -67,9 +67,7 @@ class DnDRun:
 
     def __post_init__(self) -> None:
         for name, least in (("states", 2), ("pool", 1), ("tasks_per_step", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+            check_whole(getattr(self, name), name, least)
         if self.pool > MAX_EXAMPLES:
             raise T2LError(f"pool={self.pool} is more than the {MAX_EXAMPLES} prompts that are read at once.")
         for name in ("prompt_noise", "target_noise"):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from t2l.adapter import Adapter
 from t2l.attach import FreeLoRA
 from t2l.base import DEFAULT_BASE
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.files import cache_folder, complete_or_absent
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.peft_folder import CONFIG, WEIGHTS, peft_config, read_spec, reading
@@ -91,9 +91,7 @@ class LibraryRun(LoRARun):
 
     def __post_init__(self) -> None:
         for name, least in (("snapshots", 0), ("snapshot_every", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise T2LError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+            check_whole(getattr(self, name), name, least)
 
 
 class Adapters(nn.Module):

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 
 STATE, LOG, RUN = "state.pt", "log.jsonl", "run.json"
 # In place of STATE where no process holds all of it: a folder as accelerate writes it, and how far it is.
@@ -55,8 +55,7 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "log_every", "validate_every"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise T2LError(f"{name} must be a whole number of at least 1, not {getattr(self, name)!r}.")
+            check_whole(getattr(self, name), name)
         for name in ("learning_rate", "clip", "save_minutes"):
             value = getattr(self, name)
             if not math.isfinite(value) or value <= 0:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from t2l.adapter import Adapter
 from t2l.encoder import DEFAULT_ENCODER, TextEncoder
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_whole
 from t2l.files import complete_or_absent, sha256
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
@@ -309,9 +309,7 @@ class ReconRun:
 
     def __post_init__(self) -> None:
         for name in ("descriptions", "tasks_per_step", "descriptions_per_task"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
+            check_whole(getattr(self, name), name)
         if self.loss not in LOSSES:
             raise T2LError(f"loss={self.loss!r} is unknown; choose one of {', '.join(LOSSES)}.")
         if self.condition not in ("pooled", "tokens", "one_hot"):

@@ -19,7 +19,7 @@ from t2l.adapter import Adapter
 from t2l.attach import attached, transformer_layers
 from t2l.base import DEFAULT_BASE, BaseModel, choose_device
 from t2l.encoder import DEFAULT_ENCODER, TextEncoder
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_range, check_whole
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
@@ -74,24 +74,17 @@ class SFTConfig:
 
     def __post_init__(self) -> None:
         for name in ("tasks_per_step", "examples_per_task", "tokens_per_row", "max_tokens", "accumulate"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise T2LError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        if not 0 <= self.condition_noise <= 10:
-            raise T2LError(f"condition_noise must be a number from 0 to 10, not {self.condition_noise!r}.")
-        for name in ("described", "turns"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise T2LError(f"{name} must be a number from 0 to 1, not {getattr(self, name)!r}.")
-        if not 0 <= self.family_power <= 1:
-            raise T2LError(f"family_power must be a number from 0 to 1, not {self.family_power!r}.")
+            check_whole(getattr(self, name), name)
+        check_range(self.condition_noise, "condition_noise", 0, 10)
+        for name in ("described", "turns", "family_power"):
+            check_range(getattr(self, name), name, 0, 1)
         if self.l2 < 0 or not 0 <= self.label_smoothing < 1:
             raise T2LError("l2 must be at least 0 and label_smoothing at least 0 and below 1.")
         if not 0 <= self.neftune <= 100 or not 0 <= self.lora_dropout < 1:
             raise T2LError("neftune must be from 0 to 100 and lora_dropout at least 0 and below 1.")
         if self.mixed_precision not in ("no", "bf16"):
             raise T2LError(f"mixed_precision must be no or bf16, not {self.mixed_precision!r}.")
-        if not isinstance(self.patience, int) or self.patience < 0:
-            raise T2LError(f"patience must be a whole number of at least 0, not {self.patience!r}.")
+        check_whole(self.patience, "patience", 0)
 
 
 @dataclass(frozen=True)
@@ -584,8 +577,7 @@ class SFTRun:
     def __post_init__(self) -> None:
         if self.init and self.offset:
             raise T2LError("init and offset both say where training begins; give one of them.")
-        if not isinstance(self.descriptions, int) or self.descriptions < 1:
-            raise T2LError(f"descriptions must be a whole number of at least 1, not {self.descriptions!r}.")
+        check_whole(self.descriptions, "descriptions")
 
 
 def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) -> int:
