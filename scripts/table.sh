@@ -4,16 +4,16 @@
 #   bash scripts/table.sh SUITES LIBRARY MULTITASK
 set -euo pipefail
 cd "$(dirname "$0")/.."
-suites=$1 library=$2 multitask=$3 n=30
+suites=$1 library=$2 multitask=$3
 python=${PYTHON:-.venv/bin/python}
 
 evaluate() {
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
     "$python" -m torch.distributed.run --standalone --nproc_per_node "${PROCESSES:-2}" -m t2l \
-        eval --tasks "$suites" --limit $n "$@"
+        eval --tasks "$suites" "$@"
 }
-held() { evaluate --split eval --out results/table.jsonl "$@"; }
-seen() { evaluate --split train ${TRAINED:+--names "$TRAINED"} --out results/table.seen.jsonl "$@"; }
+held() { evaluate --split eval --limit 100 --out results/table.jsonl "$@"; }
+seen() { evaluate --split train ${TRAINED:+--names "$TRAINED"} --limit 30 --out results/table.seen.jsonl "$@"; }
 loras=(--library "$library" --multitask "$multitask")
 
 held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,description,icl_1,icl_3,icl,icl_10,description_icl,\
@@ -25,6 +25,9 @@ done
 held "${loras[@]}" --checkpoint smollm2-135m-dnd --seeds 2 \
     --methods dnd,dnd_1,dnd_4,dnd_64,dnd_mean,dnd_other,dnd_junk,training
 held --checkpoint smollm2-135m-dnd --methods finetune_16,finetune_64,finetune_256
+held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --benchmarks \
+    --names arc_challenge,arc_easy,boolq,gsm8k,openbookqa,piqa,social_i_qa,winogrande \
+    --methods base,description,icl,t2l,t2l_other,mean,multitask,nearest
 seen "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,t2l_seen,t2l_unseen,oracle,mean,multitask
 seen --checkpoint smollm2-135m-t2l-m-wide --methods t2l_seen,t2l_unseen
 seen --checkpoint smollm2-135m-dnd --methods dnd,dnd_mean

@@ -110,16 +110,15 @@ class RowAdapters:
 class Decoder:
     """A base's own layers for steps of one token: (rows, 1) ids -> (rows, 1, vocabulary) logits.
 
-    A step of transformers' forward spends half of its time between the products, a third of them on adapters'
-    hooks. Here q, k and v are one product, a norm is written out, heads that share a key attend together
-    instead of from copies of it, and adapters are added without hooks.
+    In a step of transformers' forward as much time passes between the products as in them. Here q, k and v
+    are one product, a norm is written out, heads that share a key attend together instead of from copies of
+    it, and adapters are added without hooks.
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._layers = [
-            (layer, Joined([layer.get_submodule(name) for name in _QKV]))
-            for layer in model.model.layers[: model.config.num_hidden_layers]
+            (layer, Joined([layer.get_submodule(name) for name in _QKV])) for layer in _layers(model)
         ]
 
     @staticmethod
@@ -132,9 +131,13 @@ class Decoder:
         known = kind.__name__ in _SERVED and kind.__module__.startswith("transformers.models.")
         if not known or model.device.type != "cpu" or any(map(_heard, model.model.modules())):
             return None
-        if "_t2l_decoder" not in model.__dict__:
-            model._t2l_decoder = Decoder(model)
-        return model._t2l_decoder  # type: ignore[no-any-return]
+        joined = [[layer.get_submodule(name) for name in _QKV] for layer in _layers(model)]
+        if not all(isinstance(module, nn.Linear) for modules in joined for module in modules):
+            return None
+        made = model.__dict__.get("_t2l_decoder")
+        if made is None or [qkv.modules for _, qkv in made._layers] != joined:
+            made = model._t2l_decoder = Decoder(model)
+        return made  # type: ignore[no-any-return]
 
     def __call__(
         self,
@@ -189,6 +192,10 @@ def _norm(module: Any, x: Tensor) -> Tensor:
     wide = x.float()
     wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + module.variance_epsilon)
     return module.weight * wide.to(x.dtype)  # type: ignore[no-any-return]
+
+
+def _layers(model: Any) -> Any:
+    return model.model.layers[: model.config.num_hidden_layers]
 
 
 def _heard(module: nn.Module) -> bool:

@@ -133,6 +133,20 @@ def test_other_architectures_and_models_that_are_listened_to_run_themselves(base
     assert Decoder.of(tiny.model)
 
 
+def test_a_module_that_is_exchanged_counts(base: BaseModel) -> None:
+    tiny = whole(base, "Llama")
+    before = stepped(tiny, None, None, 2)
+    attention: Any = tiny.model.model.layers[1].self_attn
+    new = torch.nn.Linear(attention.k_proj.in_features, attention.k_proj.out_features, bias=False)
+    attention.k_proj = new.requires_grad_(False)
+    wanted = expected(tiny, None, None, 2)
+    torch.testing.assert_close(stepped(tiny, None, None, 2), wanted, atol=2e-4, rtol=1e-4)
+    assert not torch.allclose(before, wanted, atol=1e-2)
+    # What wraps a Linear, as PEFT does, is called by the model itself.
+    attention.q_proj = torch.nn.Sequential(attention.q_proj)
+    assert Decoder.of(tiny.model) is None
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_hook_on_any_product_is_heard_and_may_change_it(base: BaseModel, name: str) -> None:
     tiny = whole(base, "Llama")
