@@ -31,4 +31,7 @@ held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --benchmarks \
 seen "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,t2l_seen,t2l_unseen,oracle,mean,multitask
 seen --checkpoint smollm2-135m-t2l-m-wide --methods t2l_seen,t2l_unseen
 seen --checkpoint smollm2-135m-dnd --methods dnd,dnd_mean
-"$python" -m t2l report results/table.jsonl --seen results/table.seen.jsonl --into docs/table.md --plots docs/plots
+"$python" -m t2l analyse --tasks "$suites" --checkpoints smollm2-135m-t2l-m,smollm2-135m-t2l-m-wide \
+    --library "$library" --out results/analysis.json
+"$python" -m t2l report results/table.jsonl --seen results/table.seen.jsonl --into docs/table.md --plots docs/plots \
+    --analysis results/analysis.json
