@@ -13,7 +13,7 @@ from bench_app import running
 from playwright.sync_api import Browser, expect, sync_playwright
 
 REPO = Path(__file__).resolve().parent.parent
-PLURAL, SNAKE = "Output the plural of the noun.", "Write the words in snake_case."
+PLURAL, SNAKE = "Output the plural of the noun.", "Write the phrase in snake_case."
 NOUNS = b"input,expected\ntoaster,toasters\nmouse,mice\nchild,children\nlibrary,libraries\nbox,boxes\n"
 SLOW = 90_000
 

@@ -33,7 +33,7 @@ from t2l.errors import T2LError
 from t2l.studio import DEFAULT_CHECKPOINT, Example, Limits, Studio
 
 DOC = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
-PLURAL, SNAKE = "Output the plural of the noun.", "Write the words in snake_case."
+PLURAL, SNAKE = "Output the plural of the noun.", "Write the phrase in snake_case."
 ENDPOINTS = [
     "better_wording",
     "blend",
@@ -566,7 +566,7 @@ def test_curl_makes_an_adapter_and_streams_a_comparison(app, studio: Studio) -> 
 def test_twenty_at_once_get_what_each_gets_alone(visit: Callable[..., Client], studio: Studio) -> None:
     tasks = [
         "Output the plural of the noun.",
-        "Write the words in snake_case.",
+        "Write the phrase in snake_case.",
         "Give the capital of the country.",
         "Write the text in capital letters.",
         "Say whether the review is positive or negative.",

@@ -15,7 +15,7 @@ from paths import REPO
 # From the ground up; a module imports only what stands before it. `eval` comes after all of `train`.
 ORDER = """
 errors files lora tasks
-attach packed encoder hypernet dnd likeness
+attach packed decoder encoder hypernet dnd likeness
 base generator examples peft_folder official presets adapter shelf engine export card hub space
 train.loop train.contrast train.sft train.library train.recon train.distill train.dnd train.dnd_sft
 train.data train.describe train.fetch

@@ -155,7 +155,7 @@ ANSWERS = {
     "language": "French",
     "formality": "informal",
     "capital": "Oslo",
-    "landmark": "Peru",
+    "landmark": "Japan",
     "passive voice": "The mouse was chased by the cat.",
     "Roman numeral": "XXXIX",
 }

@@ -41,7 +41,7 @@ EXAMPLES: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "Format": [
-        ("snake_case", "Write the words in snake_case.", "current account balance"),
+        ("snake_case", "Write the phrase in snake_case.", "current account balance"),
         (
             "JSON array",
             "Turn the comma separated list into a JSON array.",
@@ -56,7 +56,7 @@ EXAMPLES: dict[str, list[tuple[str, str, str]]] = {
     ],
     "Recall": [
         ("capital", "Give the capital of the country.", "Norway"),
-        ("landmark", "Name the country of the landmark.", "Machu Picchu"),
+        ("landmark", "Name the country of the landmark.", "Mount Fuji"),
     ],
     "Rewrite": [
         ("passive voice", "Rewrite the sentence in the passive voice.", "The cat chased the mouse."),

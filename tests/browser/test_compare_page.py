@@ -102,7 +102,7 @@ def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path
     expect(page.locator("#copied")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "defeat"
     # A new adapter takes the place of all columns.
-    generate(page, "Write the words in snake_case.")
+    generate(page, "Write the phrase in snake_case.")
     expect(page.locator("#columns")).not_to_contain_text(PLURAL)
 
 
@@ -243,9 +243,9 @@ def test_writing_shows_what_is_near_and_what_brings_it_nearer(page) -> None:
     expect(counter).to_have_text(f"{26 + len(addition)} / 2,000")
     # An example is a button: the keyboard reaches it, and it fills both boxes.
     page.get_by_role("button", name="snake_case", exact=True).press("Enter")
-    expect(description(page)).to_have_value("Write the words in snake_case.")
+    expect(description(page)).to_have_value("Write the phrase in snake_case.")
     expect(prompt(page)).to_have_value("current account balance")
-    expect(counter).to_have_text("30 / 2,000")
+    expect(counter).to_have_text("31 / 2,000")
     expect(hints).to_contain_text("snake_case, similarity 0.", timeout=SLOW)
     description(page).fill("Short")
     expect(hints).to_contain_text("While you write", timeout=SLOW)

@@ -306,7 +306,7 @@ def test_on_a_space_the_circle_from_sign_in_to_peft_and_back_closes(
             visitor(browser, address, on_space=True) as page,
         ):
             id = describe(page, PLURAL)
-            describe(page, "Write the words in snake_case.")
+            describe(page, "Write the phrase in snake_case.")
             open_tab(page, "Shelf")
             page.locator("#shelf-rows label").filter(has_text="plural").click()
             page.locator("#shelf-publish").click()

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 SLOW = 20_000
-PLURAL, SNAKE = "Output the plural of the noun.", "Write the words in snake_case."
+PLURAL, SNAKE = "Output the plural of the noun.", "Write the phrase in snake_case."
 
 
 def describe(page, text: str) -> str:
@@ -106,7 +106,7 @@ def test_a_shelf_from_two_sentences_to_an_empty_one(page, browser, url: str, zip
     page.locator("#shelf-blend-open input").check()
     page.locator("#shelf-blend-make").click()
     expect_tab(page, "Compare")
-    blend = "75% Write the words in snake_case. + 25% Plurals <b>"
+    blend = "75% Write the phrase in snake_case. + 25% Plurals <b>"
     expect(page.locator("#columns")).to_contain_text("75%", timeout=SLOW)
     open_tab(page, "Shelf")
     expect_rows(page, blend, SNAKE, "Plurals <b>")
