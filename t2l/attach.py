@@ -164,11 +164,21 @@ def _acting(weights: LoRAWeights, rows: Tensor | None) -> slice | None:
     """
     if weights.n is None or any(t.requires_grad for t in (*weights.A.values(), *weights.B.values())):
         return None
-    changes = torch.stack([b.flatten(1).any(1) for b in weights.B.values()]).any(0).cpu()
-    places = (changes if rows is None else changes[rows.cpu()]).nonzero().flatten().tolist()
-    n = weights.n if rows is None else len(rows)
-    acting = slice(places[0], places[-1] + 1) if places else slice(0, 0)
-    return None if acting == slice(0, n) else acting
+    changes = changing(weights)
+    changes = changes if rows is None else changes[rows.cpu()]
+    acting = span(changes)
+    return None if acting == slice(0, len(changes)) else acting
+
+
+def changing(weights: LoRAWeights) -> Tensor:
+    """Whether each adapter of a stack changes anything: (n,) of bool, on the CPU."""
+    return torch.stack([b.flatten(1).any(1) for b in weights.B.values()]).any(0).cpu()
+
+
+def span(changes: Tensor) -> slice:
+    """The places from the first to the last of (n,) that are true; an empty slice where none is."""
+    places = changes.nonzero().flatten().tolist()
+    return slice(places[0], places[-1] + 1) if places else slice(0, 0)
 
 
 def _hook(

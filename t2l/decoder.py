@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2l.attach import target_modules
-from t2l.lora import LoRAWeights
+from t2l.attach import changing, span, target_modules, transformer_layers
+from t2l.lora import LoRAWeights, stack
 from t2l.packed import Joined
 
 _SERVED = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
@@ -31,13 +31,11 @@ class StepAdapters:
     def __init__(self, model: nn.Module, weights: LoRAWeights) -> None:
         linears = target_modules(model, weights.spec)
         layers = range(weights.spec.n_layers)
-        one = weights.n is None
-        A, B = (
-            {name: (t[None] if one else t).float() for name, t in side.items()}
-            for side in (weights.A, weights.B)
-        )
-        self._alone = one
-        self._changes = torch.stack([b.flatten(1).any(1) for b in B.values()]).any(0).tolist()
+        first: Any = transformer_layers(model)[0]
+        self._alone = weights.n is None
+        wide = (stack([weights]) if self._alone else weights).map(Tensor.float)
+        A, B = wide.A, wide.B
+        self._changes = changing(wide)
         self._products: list[list[tuple[Tensor, Tensor]] | None] = []
         for names in _PRODUCTS:
             used = [name for name in names if name in linears]
@@ -46,7 +44,7 @@ class StepAdapters:
                 continue
             left = torch.cat([A[name] for name in used], dim=2)
             # Every adapter's B at its own rows and columns: a product for all of them.
-            widths = [_out_features(model, name) for name in names]
+            widths = [first.get_submodule(name).out_features for name in names]
             right = left.new_zeros(*left.shape[:3], sum(widths))
             row = column = 0
             for name, width in zip(names, widths, strict=True):
@@ -60,11 +58,9 @@ class StepAdapters:
     def of(self, rows: Sequence[int]) -> RowAdapters | None:
         """The adapters of a batch, number rows[b] in row b; None where none of them changes anything."""
         rows = [0] * len(rows) if self._alone else list(rows)
-        places = [place for place, row in enumerate(rows) if self._changes[row]]
-        if not places:
-            return None
-        served = slice(places[0], places[-1] + 1)
-        return RowAdapters(self._products, rows[served], None if len(rows) == len(rows[served]) else served)
+        served = span(self._changes[rows])
+        mine = rows[served]
+        return RowAdapters(self._products, mine, None if mine == rows else served) if mine else None
 
 
 class RowAdapters:
@@ -115,11 +111,9 @@ class Decoder:
     it, and adapters are added without hooks.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, joined: Sequence[Sequence[nn.Linear]]) -> None:
         self._model = model
-        self._layers = [
-            (layer, Joined([layer.get_submodule(name) for name in _QKV])) for layer in _layers(model)
-        ]
+        self._layers = list(zip(_layers(model), map(Joined, joined), strict=True))
 
     @staticmethod
     def of(model: Any) -> Decoder | None:
@@ -136,7 +130,7 @@ class Decoder:
             return None
         made = model.__dict__.get("_t2l_decoder")
         if made is None or [qkv.modules for _, qkv in made._layers] != joined:
-            made = model._t2l_decoder = Decoder(model)
+            made = model._t2l_decoder = Decoder(model, joined)
         return made  # type: ignore[no-any-return]
 
     def __call__(
@@ -202,7 +196,3 @@ def _heard(module: nn.Module) -> bool:
     """Whether somebody listens to a module that a step does not call as such."""
     listened = module._forward_hooks or module._forward_pre_hooks
     return bool(listened) and not isinstance(module, nn.Linear | nn.Embedding)
-
-
-def _out_features(model: Any, name: str) -> int:
-    return int(model.model.layers[0].get_submodule(name).out_features)

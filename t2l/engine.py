@@ -81,8 +81,7 @@ class Decoding:
             ("top_p", 1e-6, 1),
             ("repetition_penalty", 0.1, 10),
         ):
-            value = getattr(self, name)
-            check_range(value, name, least, most)
+            check_range(getattr(self, name), name, least, most)
         if 0 < self.temperature < 0.01:
             # Scores divided by less overflow; the answer would be the greedy one anyway.
             raise T2LError(f"temperature must be 0 or at least 0.01, not {self.temperature!r}.")
@@ -338,11 +337,13 @@ class _State:
         self.padded = self.padded or any(gaps)
         positions = (self.mask.cumsum(1) - 1).clamp_min(0)[:, -longest:]
         if self.decoder and longest == 1 and not first:
-            gone = self.mask[:, None, None] == 0
-            away = torch.zeros(gone.shape, dtype=self.base.dtype).masked_fill_(gone, -torch.inf)
+            away: Tensor | None = None
+            if self.padded:
+                gone = self.mask[:, None, None] == 0
+                away = torch.zeros(gone.shape, dtype=self.base.dtype).masked_fill_(gone, -torch.inf)
             if self.stack and not self.adding:
                 self.adding = self.stack.of(self.adapters)
-            return self.decoder(ids, positions, self.cache.layers, away if self.padded else None, self.adding)
+            return self.decoder(ids, positions, self.cache.layers, away, self.adding)
         # Without padding the model's own causal mask is enough, and quicker.
         mask: Tensor | None = self.mask
         if not self.padded and (first or longest == 1):

@@ -121,25 +121,20 @@ class Joined:
 
     def __init__(self, modules: Sequence[nn.Linear]) -> None:
         self.modules = list(modules)
-        self._packed: Tensor | None = None
+        self.packed: Tensor | None = None
         self._apart = len({module.bias is None for module in modules}) > 1
 
     def __call__(self, x: Tensor) -> Tensor:
         if self._apart or not all(self._plain(module, x) for module in self.modules):
             return torch.cat([module(x) for module in self.modules], -1)
-        if self._packed is None:
+        if self.packed is None:
             weights = [module.weight.detach() for module in self.modules]
             self._apart = not _worth(sum(weight.nbytes for weight in weights))
             if self._apart:
                 return self(x)
-            self._packed = _reorder(torch.cat(weights))
+            self.packed = _reorder(torch.cat(weights))
         biases = [module.bias.detach() for module in self.modules if module.bias is not None]
-        return _multiply(x, self._packed, torch.cat(biases) if biases else None)
-
-    @property
-    def packed(self) -> bool:
-        """Whether it has multiplied as one product."""
-        return self._packed is not None
+        return _multiply(x, self.packed, torch.cat(biases) if biases else None)
 
     @staticmethod
     def _plain(module: nn.Linear, x: Tensor) -> bool:

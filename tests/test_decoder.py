@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_engine import GREEDY, ids, last, tiny_base
+from test_engine import GREEDY, adapters, ids, last, tiny_base
 from torch import Tensor
 
 from t2l.attach import attached
@@ -32,12 +32,6 @@ def whole(base: BaseModel, kind: str, **changes: Any) -> BaseModel:
             # Biases begin at zero, where a lost one would not be missed.
             module.bias.normal_()
     return made
-
-
-def made(base: BaseModel, targets: list[str], n: int) -> LoRAWeights:
-    generator = torch.Generator().manual_seed(0)
-    zeros = base.spec(targets, rank=3, alpha=6).zeros(n)
-    return zeros.map(lambda t: torch.randn(t.shape, generator=generator) * 0.1)
 
 
 def stepped(base: BaseModel, weights: LoRAWeights | None, rows: list[int] | None, n: int) -> Tensor:
@@ -78,7 +72,7 @@ def test_a_step_has_the_logits_of_the_model_itself(base: BaseModel, kind: str, p
     torch.testing.assert_close(stepped(tiny, None, None, 4), wanted, atol=2e-4, rtol=1e-4)
     assert float(wanted.std()) > 0.5
     decoder = Decoder.of(tiny.model)
-    assert decoder and all(bool(qkv.packed) is packed for _, qkv in decoder._layers)
+    assert decoder and all((qkv.packed is not None) is packed for _, qkv in decoder._layers)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +86,9 @@ def test_adapters_of_rows_are_added_as_hooks_add_them(
     base: BaseModel, kind: str, targets: list[str], rows: list[int] | None
 ) -> None:
     tiny = whole(base, kind, num_hidden_layers=2)
-    weights = made(tiny, targets, 3)
+    weights = adapters(tiny, 3, 0.1, targets)
     # Number 0 changes nothing, as the base beside its adapters.
-    weights = stack([tiny.spec(targets, 3, 6).zeros(), *(weights[index] for index in range(3))])
+    weights = stack([tiny.spec(targets, 4, 8).zeros(), *(weights[index] for index in range(3))])
     found, wanted = stepped(tiny, weights, rows, 4), expected(tiny, weights, rows, 4)
     torch.testing.assert_close(found, wanted, atol=2e-4, rtol=1e-4)
     plain = stepped(tiny, None, None, 4)
@@ -107,7 +101,7 @@ def test_adapters_of_rows_are_added_as_hooks_add_them(
 
 def test_one_adapter_serves_every_row(base: BaseModel) -> None:
     tiny = whole(base, "Llama")
-    weights = made(tiny, ALL, 1)[0]
+    weights = adapters(tiny, 1, 0.1, ALL)[0]
     assert weights.n is None
     found, wanted = stepped(tiny, weights, None, 3), expected(tiny, weights, None, 3)
     torch.testing.assert_close(found, wanted, atol=2e-4, rtol=1e-4)
@@ -116,7 +110,7 @@ def test_one_adapter_serves_every_row(base: BaseModel) -> None:
 def test_adapters_that_do_not_fit_are_refused(base: BaseModel) -> None:
     tiny, other = whole(base, "Llama"), tiny_base(base, "Llama")
     with pytest.raises(T2LError, match="another base"):
-        StepAdapters(tiny.model, made(other, ALL, 1))
+        StepAdapters(tiny.model, adapters(other, 1, 0.1, ALL))
 
 
 def test_other_architectures_and_models_that_are_listened_to_run_themselves(base: BaseModel) -> None:

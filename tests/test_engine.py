@@ -58,9 +58,9 @@ def tiny(base: BaseModel) -> BaseModel:
     return tiny_base(base, "Llama")
 
 
-def adapters(base: BaseModel, n: int, size: float = 0.3) -> LoRAWeights:
+def adapters(base: BaseModel, n: int, size: float = 0.3, targets: Sequence[str] = TARGETS) -> LoRAWeights:
     generator = torch.Generator().manual_seed(0)
-    zeros = base.spec(TARGETS, rank=4, alpha=8).zeros(n)
+    zeros = base.spec(targets, rank=4, alpha=8).zeros(n)
     return zeros.map(lambda t: torch.randn(t.shape, generator=generator) * size)
 
 
