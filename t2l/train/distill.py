@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from t2l.encoder import TextEncoder
 from t2l.errors import T2LError, check_range, check_whole
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
@@ -77,7 +78,10 @@ def train_distill(
             f"{len(tasks)}, the number of tasks."
         )
     encoder = teacher.encoder
-    vectors = [encoder.encode([Condition(d).text for d in task.descriptions]) for task in (*tasks, *held_out)]
+    assert isinstance(encoder, TextEncoder)  # it reads one embedding of a text
+    vectors = [
+        encoder.encode_cached([Condition(d).text for d in task.descriptions]) for task in (*tasks, *held_out)
+    ]
     trained = [v[: run.descriptions] for v in vectors[: len(tasks)]]
     config = T2LConfig(
         teacher.spec,

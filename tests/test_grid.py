@@ -1,0 +1,118 @@
+"""The grid of data/build/grid.py: sound tasks, the same bytes again, nothing that a held-out task does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from t2l.tasks import read_suite
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def run_grid(out: Path, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, DATA / "build/grid.py", out, "--per-family", "4", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "random"},
+    ).stdout
+
+
+def pairs(task: Path, name: str = "train") -> list[tuple[str, str]]:
+    lines = (task / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
+    return [(row["input"], row["output"]) for row in map(json.loads, filter(None, lines))]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("grid") / "tasks"
+    run_grid(out)
+    return out
+
+
+def test_the_grid_is_a_suite_of_training_tasks(grid):
+    tasks = read_suite(grid)
+    assert len(tasks) > 200 and {task.split for task in tasks.values()} == {"train"}
+    for name, task in tasks.items():
+        assert len(set(task.descriptions)) == 8, name
+        train, test = pairs(grid / name), pairs(grid / name, "test")
+        assert len(train) >= 20 and len(test) == 8, name
+        assert not {x for x, _ in train} & {x for x, _ in test}, name
+        assert len({y for _, y in train + test}) > 1, name
+
+
+def test_building_again_gives_the_same_bytes(grid, tmp_path):
+    run_grid(tmp_path / "again")
+    files = {p.relative_to(grid): p.read_bytes() for p in grid.rglob("*.*")}
+    again = {p.relative_to(tmp_path / "again"): p.read_bytes() for p in (tmp_path / "again").rglob("*.*")}
+    assert files == again
+
+
+# held-out functions of data/suite, written once more and apart from its own
+HELD_OUT = {
+    "kebab_case": lambda t: t.lower().replace(" ", "-"),
+    "longest_word": lambda t: max(t.replace(",", " ").split(), key=len),
+    "min_number": lambda t: min(t.replace(",", " ").split(), key=int) if t[:1].isdigit() else "",
+    "sort_by_length": lambda t: " ".join(sorted(t.split(), key=len)),
+    "count_vowels": lambda t: str(sum(c in "aeiou" for c in t.lower())),
+}
+
+
+def test_no_function_does_what_a_held_out_task_does(grid):
+    for task in grid.iterdir():
+        rows = pairs(task)
+        for name, function in HELD_OUT.items():
+            same = told = 0  # examples that tell the function from leaving the input as it is
+            for x, y in rows:
+                try:
+                    answer = function(x)
+                except ValueError:
+                    continue
+                told += answer != x
+                same += y == answer != x
+            assert same < 0.9 * max(told, 1), (task.name, name, rows[:2])
+
+
+@pytest.fixture(scope="module")
+def module():
+    sys.path.insert(0, str(DATA / "build"))
+    try:
+        import grid
+    finally:
+        sys.path.pop(0)
+    return grid
+
+
+def test_a_held_out_task_is_known_by_what_it_does_whatever_separates_the_items(module):
+    texts = [
+        f"{a}, {b}, {c}" for a in ("red", "tiny", "big") for b in ("oak", "tree") for c in ("river", "cat")
+    ]
+    last = [(text, text.split(", ")[-1]) for text in texts]
+    doing = [f for f in module.placed() if f.family.startswith("item_of_") and module.does(f, last)]
+    places = {f.nouns[0].split(" of ")[0] for f in doing}
+    assert {"the last", "the third"} <= places and not {"the first", "the second", "the middle"} & places
+    assert {f.inputs[0] for f in doing} >= {
+        "three words separated by commas",
+        "three words separated by bars",
+    }
+    assert not [f for f in module.joined() if module.does(f, last)]
+
+
+def test_a_function_that_is_left_out_is_named_with_its_task(module, tmp_path):
+    suite = tmp_path / "suite" / "plus_seven"
+    suite.mkdir(parents=True)
+    (suite / "task.yaml").write_text("name: plus_seven\nsplit: eval\n")
+    rows = [json.dumps({"input": str(n), "output": str(n + 7)}) for n in range(1, 30)]
+    (suite / "train.jsonl").write_text("\n".join(rows))
+    module.FAMILIES, families = [module.arithmetic], module.FAMILIES
+    try:
+        written, left_out = module.build(tmp_path / "out", 100, [tmp_path / "suite"])
+    finally:
+        module.FAMILIES = families
+    assert [twin for _, twin in left_out] == ["plus_seven"]
+    assert written == {"number_plus": 29, "number_minus": 30, "number_times": 10}
