@@ -55,7 +55,10 @@ def test_vectors_of_another_encoder_are_refused() -> None:
 @pytest.mark.parametrize("folder", CHECKPOINTS, ids=lambda folder: folder.name)
 def test_a_shipped_checkpoint_names_the_task_that_a_new_wording_means(folder: Path) -> None:
     generator = Generator.load(folder)
-    assert generator.index is not None and set(generator.index.names) == set(generator.training["tasks"])
+    assert generator.index is not None
+    # Functions of the grid have no name that tells anything.
+    named = {name for name in generator.training["tasks"] if not name.startswith("grid_")}
+    assert set(generator.index.names) == named
     asked = {
         "plural": "Give the plural form of this noun.",
         "sentiment": "Is the review good or bad?",
