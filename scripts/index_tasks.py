@@ -2,10 +2,11 @@
 
     python scripts/index_tasks.py checkpoints/NAME --tasks data/suite,OTHERS --results results/NAME.jsonl
 
-The index holds every task of the checkpoint's training as the mean direction of its trained descriptions; one
-that is there, as training writes it, stays. The threshold comes from scored descriptions (method t2l of
-`t2l eval`): the similarity that best separates those whose adapter answers at least one of five examples
-right from the others (Youden's J).
+The index holds every task of the checkpoint's training that --tasks have, as the mean direction of its
+trained descriptions; vectors that are there, as training writes them, stay. So the folders choose what a page
+names as near: thousands of generated tasks need not be shipped. The threshold comes from scored descriptions
+(method t2l of `t2l eval`): the similarity that best separates those whose adapter answers at least one of
+five examples right from the others (Youden's J).
 """
 
 from __future__ import annotations
@@ -61,15 +62,19 @@ def main() -> None:
         assert isinstance(generator.encoder, TextEncoder)
         return generator.encoder.encode_cached([Condition(text).text for text in texts])
 
-    index = generator.index
+    index, training = generator.index, generator.training
     if index is None:
-        training = generator.training
-        if missing := set(training["tasks"]) - set(suite):
-            raise T2LError(f"{args.tasks} lacks {len(missing)} of the trained tasks, first {min(missing)}.")
-        tasks = [suite[name] for name in training["tasks"]]
+        tasks = [suite[name] for name in training["tasks"] if name in suite]
         used = [encode(task.descriptions[: training["descriptions"]]) for task in tasks]
-        index = TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], used)
-    report = {"checkpoint": generator.name, "tasks": len(index.names)}
+    else:
+        kept = [n for n, name in enumerate(index.names) if name in suite]
+        tasks, used = [suite[index.names[n]] for n in kept], [index.centres[n : n + 1] for n in kept]
+    if not tasks:
+        raise T2LError(f"{args.tasks} has none of the tasks that {generator.name} was trained on.")
+    far = None if index is None else index.far
+    index = TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], used)
+    index = replace(index, far=far)
+    report = {"checkpoint": generator.name, "tasks": len(index.names), "trained_on": len(training["tasks"])}
     if args.results:
         scores: dict[tuple[str, int], list[float]] = defaultdict(list)
         for line in Path(args.results).read_text(encoding="utf-8").splitlines():
