@@ -63,17 +63,17 @@ def main() -> None:
         return generator.encoder.encode_cached([Condition(text).text for text in texts])
 
     index, training = generator.index, generator.training
+    names = [name for name in (index.names if index else training["tasks"]) if name in suite]
+    if not names:
+        raise T2LError(f"{args.tasks} has none of the tasks that {generator.name} was trained on.")
     if index is None:
-        tasks = [suite[name] for name in training["tasks"] if name in suite]
+        tasks = [suite[name] for name in names]
         used = [encode(task.descriptions[: training["descriptions"]]) for task in tasks]
+        index = TaskIndex.of(names, [task.descriptions[0] for task in tasks], used)
     else:
         kept = [n for n, name in enumerate(index.names) if name in suite]
-        tasks, used = [suite[index.names[n]] for n in kept], [index.centres[n : n + 1] for n in kept]
-    if not tasks:
-        raise T2LError(f"{args.tasks} has none of the tasks that {generator.name} was trained on.")
-    far = None if index is None else index.far
-    index = TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], used)
-    index = replace(index, far=far)
+        told = tuple(index.descriptions[n] for n in kept)
+        index = replace(index, names=tuple(names), descriptions=told, centres=index.centres[kept])
     report = {"checkpoint": generator.name, "tasks": len(index.names), "trained_on": len(training["tasks"])}
     if args.results:
         scores: dict[tuple[str, int], list[float]] = defaultdict(list)
