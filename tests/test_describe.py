@@ -85,9 +85,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def slept(monkeypatch) -> list[float]:
-    """The waits that were asked for; none is waited."""
+    """The waits that this thread asked for; none is waited, but threads left by other tests sleep on."""
     waits: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", waits.append)
+    here, sleep = threading.current_thread(), time.sleep
+
+    def record(seconds: float) -> None:
+        waits.append(seconds) if threading.current_thread() is here else sleep(seconds)
+
+    monkeypatch.setattr(module.time, "sleep", record)
     return waits
 
 
