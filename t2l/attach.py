@@ -246,6 +246,15 @@ class FreeLoRA(nn.Module):
             self.A.append(nn.Parameter(a))
             self.B.append(nn.Parameter(torch.zeros(n, spec.n_layers, o, spec.rank)))
 
+    @torch.no_grad()
+    def begin_at(self, weights: LoRAWeights) -> None:
+        """Makes each adapter of the table this one; raises T2LError where its spec is another."""
+        if weights.spec != self.spec:
+            raise T2LError(f"The adapter to begin from has the form {weights.spec}, not {self.spec}.")
+        for name, a, b in zip(self.spec.targets, self.A, self.B, strict=True):
+            a.copy_(weights.A[name])
+            b.copy_(weights.B[name])
+
     def forward(self, condition: Tensor) -> LoRAWeights:
         A = {name: t[condition] for name, t in zip(self.spec.targets, self.A, strict=True)}
         B = {name: t[condition] for name, t in zip(self.spec.targets, self.B, strict=True)}

@@ -380,7 +380,7 @@ _TRAIN_HELP = {
     "encoder_adapter": "folder of an encoder fitted by `t2l train encoder`, else what init was trained with",
     "teacher": "checkpoint whose adapters are learned; base, encoder, targets and rank are its own",
     "temperature": "cosines are divided by it",
-    "init": "checkpoint of the same form to begin from",
+    "init": "checkpoint (encoder: folder `encoder` of a run) of the same form to begin from",
     "variant": "l, m, s or rankwise",
     "base": "Hub id or folder of the frozen base",
     "encoder": "text encoder of the descriptions",

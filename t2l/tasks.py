@@ -4,8 +4,9 @@ Knows no model; a task is data."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,32 @@ def read_paraphrases(file: str | Path) -> dict[str, tuple[str, ...]]:
                 f"{file}: {str(name)[:80]!r} has no list of texts; write each as a text of its own."
             )
     return {name: tuple(texts) for name, texts in found.items()}
+
+
+def with_paraphrases(tasks: Sequence[Task], file: str | Path, count: int) -> list[Task]:
+    """The tasks with what is trained on alone: their first `count` descriptions, and those of `file`.
+
+    Raises T2LError for paraphrases of none of them, or one that is to be scored as unseen.
+    """
+    further = read_paraphrases(file) if file else {}
+    if further and not further.keys() & {task.name for task in tasks}:
+        raise T2LError(f"{file} names none of the tasks that are trained on; give their names.")
+    found = []
+    for task in tasks:
+        more = further.get(task.name, ())
+        if kept := set(more) & set(task.descriptions[count:]):
+            raise T2LError(
+                f"{file}: {kept.pop()[:80]!r} of {task.name} is a description that is scored as "
+                "unseen; remove it."
+            )
+        found.append(replace(task, descriptions=(*task.descriptions[:count], *more)))
+    return found
+
+
+def family_weights(tasks: Sequence[Task], power: float) -> list[float]:
+    """How often each task is drawn: its family's size to the power of minus `power`; without a family, 1."""
+    sizes = Counter(task.family for task in tasks if task.family)
+    return [sizes.get(task.family, 1) ** -power for task in tasks]
 
 
 def _is_text(value: Any, blank: bool = False) -> bool:

@@ -336,6 +336,15 @@ def test_the_encoder_learns_which_descriptions_mean_one_task(tmp_path: Path) -> 
     plain, fitted = TextEncoder().encode(texts), TextEncoder(adapter=adapter)
     assert not torch.allclose(plain, fitted.encode(texts), atol=1e-3)
     assert fitted.id != TextEncoder().id
+    # Another run begins there, with further wordings, and hardly moves at a rate of almost nothing.
+    (tmp_path / "more.yaml").write_text("last_word: [Only the final word, Take the word at the end.]\n")
+    more = {"paraphrases": str(tmp_path / "more.yaml"), "family_power": 1.0}
+    further = replace(run, init=str(out / "encoder"), **more)
+    train_encoder(further, FitConfig(1, learning_rate=1e-7), tmp_path / "further")
+    again = TextEncoder(adapter=load_encoder_adapter(tmp_path / "further" / "encoder"))
+    torch.testing.assert_close(again.encode(texts), fitted.encode(texts), atol=1e-3, rtol=0)
+    with pytest.raises(T2LError, match="The adapter to begin from has the form"):
+        train_encoder(replace(further, rank=2), FitConfig(1), tmp_path / "other")
     # What is merged is what was trained.
     encoder = TextEncoder()
     with torch.no_grad(), encoder.attached(adapter):
@@ -348,7 +357,7 @@ def test_an_encoder_adapter_that_cannot_serve_is_refused(tmp_path: Path) -> None
     other = LoRASpec("some/encoder", 6, {"output.dense": (1536, 384)}, 2, 2).zeros()
     with pytest.raises(T2LError, match="for the encoder some/encoder"):
         TextEncoder(adapter=other)
-    for changes in ({"descriptions": 1}, {"tasks_per_step": 2}, {"temperature": 0}):
+    for changes in ({"descriptions": 1}, {"tasks_per_step": 2}, {"temperature": 0}, {"family_power": 2}):
         with pytest.raises(T2LError):
             ContrastRun(("suite",), **changes)
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from t2l.attach import FreeLoRA
 from t2l.encoder import DEFAULT_ENCODER, TextEncoder, adapter_from, adapter_state
-from t2l.errors import T2LError, check_whole
+from t2l.errors import T2LError, check_range, check_whole
 from t2l.files import complete_or_absent
 from t2l.generator import Condition
 from t2l.lora import LoRASpec, LoRAWeights
-from t2l.tasks import Task, training_tasks
-from t2l.train.loop import FitConfig, fit
+from t2l.tasks import Task, family_weights, training_tasks, with_paraphrases
+from t2l.train.loop import FitConfig, defaults, fit
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
@@ -32,7 +32,9 @@ class ContrastRun:
     tasks: folders of task suites. descriptions: how many of each task's are trained on. val_tasks: names of
     tasks of split train that are kept out. targets: modules of the encoder's layers that get a LoRA.
     tasks_per_step: half of them drawn at random, half as siblings of those (another of the same family),
-    which differ in a word. temperature: cosines are divided by it.
+    which differ in a word. temperature: cosines are divided by it. paraphrases: file of further descriptions
+    to train on, see `t2l.tasks.read_paraphrases`. family_power: a task is drawn with its family's size to the
+    power of minus this. init: folder `encoder` of another run to begin from; targets, rank and alpha are its.
     Raises T2LError for values that cannot work.
     """
 
@@ -51,10 +53,14 @@ class ContrastRun:
     open_license: bool = False
     tasks_per_step: int = 32
     temperature: float = 0.05
+    paraphrases: str = ""
+    family_power: float = 0.0
+    init: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (("descriptions", 2), ("tasks_per_step", 4)):
             check_whole(getattr(self, name), name, least)
+        check_range(self.family_power, "family_power", 0, 1)
         if not 0 < self.temperature <= 1:
             raise T2LError(f"temperature must be above 0 and at most 1, not {self.temperature!r}.")
 
@@ -70,6 +76,8 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
     tasks = [t for t in usable if len(t.descriptions) >= run.descriptions]
     if len(tasks) < run.tasks_per_step:
         raise T2LError(f"tasks_per_step={run.tasks_per_step}, but there are only {len(tasks)} tasks.")
+    said_so = with_paraphrases(tasks, run.paraphrases, run.descriptions)
+    weights = family_weights(tasks, run.family_power)
     families: dict[str, list[int]] = {}
     for number, task in enumerate(tasks):
         families.setdefault(task.family or task.name, []).append(number)
@@ -77,15 +85,11 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
     def sample(step: int) -> list[str]:
         """2k texts: one wording of each of k tasks, then another one of each."""
         draw = random.Random(f"{fitting.seed}/{step}")
-        chosen = draw.sample(range(len(tasks)), run.tasks_per_step // 2)
+        chosen = draw.choices(range(len(tasks)), weights, k=run.tasks_per_step // 2)
         siblings = [draw.choice(families[tasks[n].family or tasks[n].name]) for n in chosen]
         numbers = list(dict.fromkeys([*chosen, *siblings]))
-        pairs = [draw.sample(range(run.descriptions), 2) for _ in numbers]
-        return [
-            tasks[n].descriptions[pair[side]]
-            for side in (0, 1)
-            for n, pair in zip(numbers, pairs, strict=True)
-        ]
+        pairs = [draw.sample(said_so[n].descriptions, 2) for n in numbers]
+        return [pair[side] for side in (0, 1) for pair in pairs]
 
     def loss(network: nn.Module, texts: list[str]) -> dict[str, Tensor]:
         with encoder.attached(network(torch.tensor([0]))[0]):
@@ -119,7 +123,19 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
         )
 
     network = FreeLoRA(encoder.spec(run.targets, run.rank, run.alpha), 1, fitting.seed)
-    return fit(network, sample, loss, folder, fitting, run=facts, validate=validate, export=export)
+    if run.init:
+        network.begin_at(load_encoder_adapter(run.init))
+    return fit(
+        network,
+        sample,
+        loss,
+        folder,
+        fitting,
+        run=facts,
+        known=defaults(ContrastRun),
+        validate=validate,
+        export=export,
+    )
 
 
 def nearest(encoder: TextEncoder, tasks: list[Task], wanted: list[Task], descriptions: int) -> float:

@@ -4,10 +4,9 @@ Knows tasks, networks and the base; not how steps are counted or saved."""
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
-from t2l.tasks import Example, Task, read_paraphrases, require_descriptions, training_tasks
+from t2l.tasks import Example, Task, family_weights, require_descriptions, training_tasks, with_paraphrases
 from t2l.train.contrast import load_encoder_adapter
 from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 
@@ -322,8 +321,7 @@ class SFTData:
             if not task.train:
                 raise T2LError(f"Task {task.name} has no training examples; remove it or add train.jsonl.")
         self.base, self.tasks, self.conditions, self.config = base, list(tasks), list(conditions), config
-        sizes = Counter(task.family for task in tasks if task.family)
-        self._weights = [sizes.get(task.family, 1) ** -config.family_power for task in tasks]
+        self._weights = family_weights(tasks, config.family_power)
         self.seed, self.rank, self.world, self.descriptions = seed, rank, world, descriptions
         self._tokens: dict[tuple[int, int, str], Tokens] = {}
         for number, task in enumerate(tasks):
@@ -618,7 +616,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         return encoder.encode_cached(said, tokens=run.condition == "tokens")
 
     # The same tasks without the descriptions that are scored as unseen.
-    said_so = _with_paraphrases(tasks, run)
+    said_so = with_paraphrases(tasks, run.paraphrases, run.descriptions)
     trained, unsaid = [], []
     for task, told in zip(tasks, said_so, strict=True):
         # In one call, which is what the cache of vectors goes by.
@@ -688,26 +686,6 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         held=held,
         accelerator=accelerator,
     )
-
-
-def _with_paraphrases(tasks: Sequence[Task], run: SFTRun) -> list[Task]:
-    """The tasks with the descriptions that are trained on alone.
-
-    Raises T2LError for paraphrases of none of them, or one that is to be scored as unseen.
-    """
-    further = read_paraphrases(run.paraphrases) if run.paraphrases else {}
-    if further and not further.keys() & {task.name for task in tasks}:
-        raise T2LError(f"{run.paraphrases} names none of the tasks that are trained on; give their names.")
-    found = []
-    for task in tasks:
-        more = further.get(task.name, ())
-        if kept := set(more) & set(task.descriptions[run.descriptions :]):
-            raise T2LError(
-                f"{run.paraphrases}: {kept.pop()[:80]!r} of {task.name} is a description that is scored as "
-                "unseen; remove it."
-            )
-        found.append(replace(task, descriptions=(*task.descriptions[: run.descriptions], *more)))
-    return found
 
 
 def _begin_from(network: T2L, start: nn.Module) -> None:
