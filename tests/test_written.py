@@ -1,0 +1,79 @@
+"""The tasks of data/written: each of them sound, none with the examples of a held-out task."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from t2l.tasks import read_paraphrases, read_suite, with_paraphrases
+
+DATA = Path(__file__).parent.parent / "data"
+TASK = "### shout\ncategory: formatting\n" + "".join(f"D: Shout it, {n}.\n" for n in range(8))
+TASK += "".join(f"E: word{n} ||| WORD{n}\n" for n in range(16))
+
+
+@pytest.fixture(scope="module")
+def module():
+    sys.path.insert(0, str(DATA / "build"))
+    try:
+        spec = importlib.util.spec_from_file_location("written", DATA / "build/written.py")
+        assert spec and spec.loader
+        found = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(found)
+        yield found
+    finally:
+        sys.path.remove(str(DATA / "build"))
+
+
+@pytest.fixture(scope="module")
+def written(module, tmp_path_factory):
+    out = tmp_path_factory.mktemp("written") / "tasks"
+    assert module.build(out) == len(list(out.iterdir()))
+    return read_suite(out)
+
+
+def test_every_written_task_is_one_to_train_on(written):
+    assert len(written) > 200
+    for name, task in written.items():
+        assert task.split == "train" and len(set(task.descriptions)) == 8, name
+        assert len(task.train) >= 12 and len(task.test) == 4, name
+        assert all(len(e.output.split()) <= 16 for e in (*task.train, *task.test)), name
+
+
+def test_no_written_task_has_the_examples_of_a_held_out_one(written):
+    def pairs(task):
+        return {(e.input.lower(), e.output.lower()) for e in (*task.train, *task.test)}
+
+    held_out = {name: pairs(t) for name, t in read_suite(DATA / "suite").items() if t.split == "eval"}
+    for task in written.values():
+        mine = pairs(task)
+        assert not [name for name, its in held_out.items() if len(mine & its) > 1], task.name
+
+
+def test_the_shipped_paraphrases_are_of_trained_tasks_and_none_is_kept_for_scoring():
+    further = read_paraphrases(DATA / "paraphrases.yaml")
+    named = {name: task for name, task in read_suite(DATA / "suite").items() if name in further}
+    assert len(named) > 40 and {task.split for task in named.values()} == {"train"}
+    for told in with_paraphrases(list(named.values()), DATA / "paraphrases.yaml", 6):
+        assert len(told.descriptions) == len(set(told.descriptions)) == 6 + len(further[told.name]), told.name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("D: Shout it, 0.\n", "", "7 descriptions, not 8"),
+        ("E: word0 ||| WORD0\n", "E: word0 | WORD0\n", "line 11: .* is no line of a task"),
+        ("E: word0 ||| WORD0\n", "E: word1 ||| WORD1\n", "one input twice"),
+        ("category: formatting\n", "", "no category"),
+        ("category: formatting\n", "category: formatting\nchoices: a | b\n", "answers that are no choices"),
+    ],
+)
+def test_a_fault_is_named_with_its_file(module, monkeypatch, tmp_path, old, new, message):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/some.txt").write_text(TASK)
+    monkeypatch.setattr(module, "WRITTEN", tmp_path / "in")
+    assert module.build(tmp_path / "whole") == 1
+    (tmp_path / "in/some.txt").write_text(TASK.replace(old, new, 1))
+    with pytest.raises(ValueError, match=f"some.txt.*{message}"):
+        module.build(tmp_path / "out")
