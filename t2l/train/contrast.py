@@ -3,6 +3,7 @@ Knows tasks and the encoder; no base model and no hypernetwork."""
 
 from __future__ import annotations
 
+import heapq
 import json
 import random
 from dataclasses import asdict, dataclass
@@ -85,7 +86,9 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
     def sample(step: int) -> list[str]:
         """2k texts: one wording of each of k tasks, then another one of each."""
         draw = random.Random(f"{fitting.seed}/{step}")
-        chosen = draw.choices(range(len(tasks)), weights, k=run.tasks_per_step // 2)
+        # Without replacement: the largest of u^(1/weight), u uniform (Efraimidis and Spirakis, 2006).
+        keys = [draw.random() ** (1 / weight) for weight in weights]
+        chosen = heapq.nlargest(run.tasks_per_step // 2, range(len(tasks)), keys.__getitem__)
         siblings = [draw.choice(families[tasks[n].family or tasks[n].name]) for n in chosen]
         numbers = list(dict.fromkeys([*chosen, *siblings]))
         pairs = [draw.sample(said_so[n].descriptions, 2) for n in numbers]
