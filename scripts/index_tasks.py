@@ -1,12 +1,13 @@
 """Writes a checkpoint's index of trained tasks, and measures below which similarity little is to be expected.
 
-    python scripts/index_tasks.py checkpoints/NAME --tasks data/suite,OTHERS --results results/NAME.jsonl
+    python scripts/index_tasks.py checkpoints/NAME --tasks data/suite,OTHERS \\
+        --results results/NAME.jsonl,results/NAME.seen.jsonl
 
 The index holds every task of the checkpoint's training that --tasks have, as the mean direction of its
 trained descriptions; vectors that are there, as training writes them, stay. So the folders choose what a page
 names as near: thousands of generated tasks need not be shipped. The threshold comes from scored descriptions
-(method t2l of `t2l eval`): the similarity that best separates those whose adapter answers at least one of
-five examples right from the others (Youden's J).
+that were not trained on (methods t2l and t2l_unseen of `t2l eval`): the similarity that best separates those
+whose adapter answers at least one of five examples right from the others (Youden's J).
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import json
 import statistics
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
+from t2l.eval.run import read_rows
 from t2l.generator import Condition, Generator
 from t2l.likeness import TaskIndex
 from t2l.tasks import read_suites
 
 USEFUL = 0.2
+UNTRAINED = ("t2l", "t2l_unseen")  # methods whose descriptions were not trained on
 
 
 def threshold(points: list[tuple[float, float]]) -> tuple[float, float, float]:
@@ -50,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("--tasks", required=True, help="folders of task suites, separated by commas")
-    parser.add_argument("--results", help="scored descriptions; without them no threshold is stored")
+    parser.add_argument("--results", help="files of scored descriptions, by commas; else no threshold")
     parser.add_argument("--pull", type=float, help="how far descriptions are turned to the nearest task's")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -77,9 +79,8 @@ def main() -> None:
     report = {"checkpoint": generator.name, "tasks": len(index.names), "trained_on": len(training["tasks"])}
     if args.results:
         scores: dict[tuple[str, int], list[float]] = defaultdict(list)
-        for line in Path(args.results).read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row["method"] == "t2l":
+        for row in itertools.chain.from_iterable(read_rows(file) for file in args.results.split(",")):
+            if row["method"] in UNTRAINED and row["generator_id"] == generator.id:
                 scores[row["task"], row["description"]].append(row["strict"])
         points = []
         for (name, number), values in scores.items():

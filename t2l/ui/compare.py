@@ -25,7 +25,7 @@ EXAMPLES: dict[str, list[tuple[str, str, str]]] = {
     "Words": [
         ("plural", "Output the plural of the noun.", "toaster"),
         ("past tense", "Give the past tense of the verb.", "write"),
-        ("opposite", "Give the opposite of the word.", "ancient"),
+        ("opposite", "Give the opposite of the word.", "cheap"),
     ],
     "Find": [
         (
@@ -47,7 +47,7 @@ EXAMPLES: dict[str, list[tuple[str, str, str]]] = {
             "Turn the comma separated list into a JSON array.",
             "milk, brown rice, olive oil",
         ),
-        ("ISO date", "Write the date in ISO format.", "March 5, 2021"),
+        ("last name first", "Write the name with the last name first.", "Anna Berg"),
     ],
     "Classify": [
         ("review", "Say whether the review is positive or negative.", "A modest masterpiece."),
