@@ -50,7 +50,7 @@ def seen_tokens(studio: Studio) -> int:
 
 
 def test_the_better_wording_is_chosen_on_one_half_and_told_of_on_the_other(studio: Studio) -> None:
-    bad = "Name the chemical element with this atomic number."
+    bad = "Write the number as a Roman numeral."
     *progress, found = studio.better_wording([bad, PLURAL], EXAMPLES, visitor="k" * 20)
     choosing, reporting = halves(EXAMPLES)
     assert not {e.input for e in choosing} & {e.input for e in reporting}
