@@ -4,6 +4,7 @@ Knows no model; a task is data."""
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -221,6 +222,13 @@ def family_weights(tasks: Sequence[Task], power: float) -> list[float]:
     """How often each task is drawn: its family's size to the power of minus `power`; without a family, 1."""
     sizes = Counter(task.family for task in tasks if task.family)
     return [sizes.get(task.family, 1) ** -power for task in tasks]
+
+
+def draw_tasks(draw: random.Random, weights: Sequence[float], count: int) -> list[int]:
+    """Numbers of `count` different tasks, drawn by weight."""
+    # The largest of u^(1/w) (Efraimidis and Spirakis, 2006).
+    keys = [draw.random() ** (1 / weight) for weight in weights]
+    return sorted(range(len(keys)), key=keys.__getitem__)[-count:]
 
 
 def _is_text(value: Any, blank: bool = False) -> bool:

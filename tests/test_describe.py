@@ -90,7 +90,10 @@ def slept(monkeypatch) -> list[float]:
     here, sleep = threading.current_thread(), time.sleep
 
     def record(seconds: float) -> None:
-        waits.append(seconds) if threading.current_thread() is here else sleep(seconds)
+        if threading.current_thread() is here:
+            waits.append(seconds)
+        else:
+            sleep(seconds)
 
     monkeypatch.setattr(module.time, "sleep", record)
     return waits

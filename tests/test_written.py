@@ -1,7 +1,5 @@
 """The tasks of data/written: each of them sound, none with the examples of a held-out task."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,15 +13,11 @@ TASK += "".join(f"E: word{n} ||| WORD{n}\n" for n in range(16))
 
 @pytest.fixture(scope="module")
 def module():
-    sys.path.insert(0, str(DATA / "build"))
-    try:
-        spec = importlib.util.spec_from_file_location("written", DATA / "build/written.py")
-        assert spec and spec.loader
-        found = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(found)
-        yield found
-    finally:
-        sys.path.remove(str(DATA / "build"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DATA / "build")
+        import written
+
+        yield written
 
 
 @pytest.fixture(scope="module")

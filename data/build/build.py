@@ -35,6 +35,35 @@ def write_task(folder: Path, task: dict, train: list[Pair], test: list[Pair]) ->
     write_lines(folder / "test.jsonl", test)
 
 
+def write_training_task(
+    folder: Path,
+    facts: dict,
+    choices: list[str],
+    family: str,
+    descriptions: list[str],
+    train: list[Pair],
+    test: list[Pair],
+) -> None:
+    """A task of split train under an open licence.
+
+    facts: its category, source, license and max_new_tokens. choices: the labels, where they are a closed set.
+    """
+    task = {
+        "name": folder.name,
+        "category": facts["category"],
+        "source": facts["source"],
+        "license": facts["license"],
+        "open_license": True,
+        "split": "train",
+        "metric": "choice" if choices else "exact_match",
+        "max_new_tokens": facts["max_new_tokens"],
+        **({"choices": choices} if choices else {}),
+        "family": family,
+        "descriptions": descriptions,
+    }
+    write_task(folder, task, train, test)
+
+
 def read(name: str) -> dict:
     return yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 

@@ -17,7 +17,7 @@ from typing import Any
 import generators as g
 import vocabulary as v
 import yaml
-from build import write_task
+from build import write_training_task
 from families import base as b
 from families import lexicon
 from families.base import Pair, Rng, Rule, Source
@@ -1566,22 +1566,16 @@ def build(out: Path, per_family: int, suites: list[Path]) -> tuple[dict[str, int
 
 
 def write(folder: Path, function: Function, pairs: list[Pair]) -> None:
-    task = {
-        "name": folder.name,
+    said = describe(function, pairs[TEST:], Rng(f"{SEED}:{folder.name}:words"))
+    folder.mkdir(parents=True)  # never over what is there
+    facts = {
         "category": function.category,
         "source": "programmatic",
         "license": LICENSE,
-        "open_license": True,
-        "split": "train",
-        "metric": "choice" if function.choices else "exact_match",
         "max_new_tokens": 32,
     }
-    if function.choices:
-        task["choices"] = function.choices
-    task["family"] = f"grid_{function.family}"
-    task["descriptions"] = describe(function, pairs[TEST:], Rng(f"{SEED}:{folder.name}:words"))
-    folder.mkdir(parents=True)  # never over what is there
-    write_task(folder, task, pairs[TEST:], pairs[:TEST])
+    family = f"grid_{function.family}"
+    write_training_task(folder, facts, function.choices, family, said, pairs[TEST:], pairs[:TEST])
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from build import write_task
+from build import write_training_task
 
 WRITTEN = Path(__file__).parents[1] / "written"
 LICENSE = "CC0-1.0 (written for this suite)"
@@ -64,23 +64,18 @@ def build(out: Path) -> int:
             if fault:
                 raise ValueError(f"{file.name}, {task['name']}: {fault}")
             seen.add(task["name"])
-            facts: dict[str, Any] = {
-                "name": f"written_{task['name']}",
+            facts = {
                 "category": task["category"],
                 "source": "written by a language model",
                 "license": LICENSE,
-                "open_license": True,
-                "split": "train",
-                "metric": "choice" if "choices" in task else "exact_match",
                 "max_new_tokens": 48,
             }
-            if "choices" in task:
-                facts["choices"] = task["choices"]
-            facts["family"] = (
-                f"written_{file.stem}"  # drawn as one, so that few examples are not read too often
+            # One family a file, so that the few examples of each are not drawn too often.
+            family, said = f"written_{file.stem}", task["descriptions"]
+            folder = out / f"written_{task['name']}"
+            write_training_task(
+                folder, facts, task.get("choices", []), family, said, pairs[:-TEST], pairs[-TEST:]
             )
-            facts["descriptions"] = task["descriptions"]
-            write_task(out / facts["name"], facts, pairs[:-TEST], pairs[-TEST:])
     return len(seen)
 
 

@@ -3,7 +3,6 @@ Knows tasks and the encoder; no base model and no hypernetwork."""
 
 from __future__ import annotations
 
-import heapq
 import json
 import random
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from t2l.errors import T2LError, check_range, check_whole
 from t2l.files import complete_or_absent
 from t2l.generator import Condition
 from t2l.lora import LoRASpec, LoRAWeights
-from t2l.tasks import Task, family_weights, training_tasks, with_paraphrases
+from t2l.tasks import Task, draw_tasks, family_weights, training_tasks, with_paraphrases
 from t2l.train.loop import FitConfig, defaults, fit
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
@@ -86,9 +85,7 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
     def sample(step: int) -> list[str]:
         """2k texts: one wording of each of k tasks, then another one of each."""
         draw = random.Random(f"{fitting.seed}/{step}")
-        # Without replacement: the largest of u^(1/weight), u uniform (Efraimidis and Spirakis, 2006).
-        keys = [draw.random() ** (1 / weight) for weight in weights]
-        chosen = heapq.nlargest(run.tasks_per_step // 2, range(len(tasks)), keys.__getitem__)
+        chosen = draw_tasks(draw, weights, run.tasks_per_step // 2)
         siblings = [draw.choice(families[tasks[n].family or tasks[n].name]) for n in chosen]
         numbers = list(dict.fromkeys([*chosen, *siblings]))
         pairs = [draw.sample(said_so[n].descriptions, 2) for n in numbers]
@@ -127,7 +124,10 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
 
     network = FreeLoRA(encoder.spec(run.targets, run.rank, run.alpha), 1, fitting.seed)
     if run.init:
-        network.begin_at(load_encoder_adapter(run.init))
+        start = load_encoder_adapter(run.init)
+        if start.spec != network.spec:
+            raise T2LError(f"The adapter to begin from has the form {start.spec}, not {network.spec}.")
+        network.begin_at(start)
     return fit(
         network,
         sample,

@@ -267,13 +267,10 @@ def _train_group(
     (training / STATE).unlink(missing_ok=True)
 
 
-@torch.no_grad()
 def _begin_at(adapter: nn.Module, start: LoRAWeights) -> None:
     """Puts an adapter's only LoRA at `start` and lets its A rest there."""
     assert isinstance(adapter, FreeLoRA)
-    for place, name in enumerate(adapter.spec.targets):
-        adapter.A[place].copy_(start.A[name].unsqueeze(0))
-        adapter.B[place].copy_(start.B[name].unsqueeze(0))
+    adapter.begin_at(start)
     adapter.A.requires_grad_(False)
 
 

@@ -24,7 +24,15 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
-from t2l.tasks import Example, Task, family_weights, require_descriptions, training_tasks, with_paraphrases
+from t2l.tasks import (
+    Example,
+    Task,
+    draw_tasks,
+    family_weights,
+    require_descriptions,
+    training_tasks,
+    with_paraphrases,
+)
 from t2l.train.contrast import load_encoder_adapter
 from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 
@@ -400,9 +408,7 @@ class SFTData:
     def _picks(self, number: int) -> list[tuple[int, int, float]]:
         """Task, description and a random key of every row of this process."""
         draw = random.Random(f"{self.seed}/{number}")
-        # Weighted and without repetition: the largest of u^(1/w) (Efraimidis and Spirakis, 2006).
-        keys = [draw.random() ** (1 / weight) for weight in self._weights]
-        tasks = sorted(range(len(keys)), key=keys.__getitem__)[-self.config.tasks_per_step :]
+        tasks = draw_tasks(draw, self._weights, self.config.tasks_per_step)
         picks = [(task, draw.randrange(len(self.conditions[task])), draw.random()) for task in tasks]
         return picks[self.rank :: self.world]
 
