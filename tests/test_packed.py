@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from t2l.packed import _Packed, pack_linears, pack_rows
+import t2l.packed
+from t2l.packed import _available, _Packed, pack_linears, pack_rows
 
 
 def layers(dtype: torch.dtype = torch.float32) -> nn.Sequential:
@@ -20,8 +21,11 @@ def layers(dtype: torch.dtype = torch.float32) -> nn.Sequential:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_outputs_are_those_of_the_plain_module(rows: int, dtype: torch.dtype, tolerance: float) -> None:
     plain, packed = layers(dtype), layers(dtype)
-    assert pack_linears(packed) == 2
-    assert all(isinstance(packed[index].forward, _Packed) for index in (0, 2))
+    # A CPU without AVX-512 has no such kernels for bfloat16.
+    served = _available(dtype)
+    assert served or dtype is torch.bfloat16
+    assert pack_linears(packed) == 2 * served
+    assert all(isinstance(packed[index].forward, _Packed) is served for index in (0, 2))
     x = torch.randn(rows, 3, 240).to(dtype)
     torch.testing.assert_close(packed(x), plain(x), atol=tolerance, rtol=tolerance)
     # Not contiguous, as attention's output may be.
@@ -60,6 +64,19 @@ def test_what_learns_or_does_not_fit_into_memory_stays_plain(monkeypatch: pytest
     model = layers()
     assert pack_linears(model) == 0
     assert not isinstance(model[0].forward, _Packed)
+
+
+def test_a_cpu_without_kernels_for_a_type_multiplies_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reorder(weight: torch.Tensor, packing=t2l.packed._reorder) -> torch.Tensor:
+        if weight.dtype is torch.bfloat16:
+            raise RuntimeError("mkldnn_reorder_linear_weight: bf16 path needs the cpu support avx512bw")
+        return packing(weight)
+
+    monkeypatch.setattr(t2l.packed, "_reorder", reorder)
+    model, x = layers(torch.bfloat16), torch.randn(3, 240, dtype=torch.bfloat16)
+    assert pack_linears(model) == 0 and pack_rows(model[0], lambda rows: rows[:90]) is None
+    assert torch.equal(model(x), layers(torch.bfloat16)(x))
+    assert pack_linears(layers()) == 2
 
 
 def test_packing_twice_is_packing_once() -> None:
