@@ -59,7 +59,7 @@ def build(out: Path) -> int:
     """Write every task into a folder of its own; raises ValueError naming the first that cannot serve."""
     seen: set[str] = set()
     for file in sorted(WRITTEN.glob("*.txt")):
-        for task, pairs in parse(file.read_text(encoding="utf-8"), file.name):
+        for number, (task, pairs) in enumerate(parse(file.read_text(encoding="utf-8"), file.name)):
             fault = "a name that is there already" if task["name"] in seen else check(task, pairs)
             if fault:
                 raise ValueError(f"{file.name}, {task['name']}: {fault}")
@@ -70,8 +70,8 @@ def build(out: Path) -> int:
                 "license": LICENSE,
                 "max_new_tokens": 48,
             }
-            # One family a file, so that the few examples of each are not drawn too often.
-            family, said = f"written_{file.stem}", task["descriptions"]
+            # Twenty of a file are one family, so that the few examples of each are not drawn too often.
+            family, said = f"written_{file.stem}_{number // 20}", task["descriptions"]
             folder = out / f"written_{task['name']}"
             write_training_task(
                 folder, facts, task.get("choices", []), family, said, pairs[:-TEST], pairs[-TEST:]
