@@ -13,7 +13,6 @@ from build import write_training_task
 
 WRITTEN = Path(__file__).parents[1] / "written"
 LICENSE = "CC0-1.0 (written for this suite)"
-TEST = 4  # the last examples of each
 LEAST = 12  # examples to train on
 DESCRIPTIONS = 8
 Entry = tuple[dict[str, Any], list[tuple[str, str]]]
@@ -40,6 +39,11 @@ def parse(text: str, where: str) -> list[Entry]:
     return tasks
 
 
+def tested(pairs: list[tuple[str, str]]) -> int:
+    """How many of a task's examples, its last ones, are for tests."""
+    return 8 if len(pairs) > 20 else 4
+
+
 def check(task: dict[str, Any], pairs: list[tuple[str, str]]) -> str:
     """What is wrong with a task, or nothing."""
     if len(set(task["descriptions"])) != DESCRIPTIONS:
@@ -48,7 +52,7 @@ def check(task: dict[str, Any], pairs: list[tuple[str, str]]) -> str:
         return "no category"
     if not all(x and y for x, y in pairs) or len({x for x, _ in pairs}) != len(pairs):
         return "an empty example, or one input twice"
-    if len(pairs) < LEAST + TEST or len({y for _, y in pairs}) < 2:
+    if len(pairs) < LEAST + tested(pairs) or len({y for _, y in pairs}) < 2:
         return f"{len(pairs)} examples, or all with one answer"
     if strange := {y for _, y in pairs} - set(task.get("choices", [y for _, y in pairs])):
         return f"answers that are no choices: {sorted(strange)}"
@@ -73,8 +77,9 @@ def build(out: Path) -> int:
             # Twenty of a file are one family, so that the few examples of each are not drawn too often.
             family, said = f"written_{file.stem}_{number // 20}", task["descriptions"]
             folder = out / f"written_{task['name']}"
+            end = len(pairs) - tested(pairs)
             write_training_task(
-                folder, facts, task.get("choices", []), family, said, pairs[:-TEST], pairs[-TEST:]
+                folder, facts, task.get("choices", []), family, said, pairs[:end], pairs[end:]
             )
     return len(seen)
 
