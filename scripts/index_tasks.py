@@ -65,7 +65,9 @@ def main() -> None:
         return generator.encoder.encode_cached([Condition(text).text for text in texts])
 
     index, training = generator.index, generator.training
-    names = [name for name in (index.names if index else training["tasks"]) if name in suite]
+    known = index.names if index else training["tasks"]
+    kept = [n for n, name in enumerate(known) if name in suite]
+    names = [known[n] for n in kept]
     if not names:
         raise T2LError(f"{args.tasks} has none of the tasks that {generator.name} was trained on.")
     if index is None:
@@ -73,7 +75,6 @@ def main() -> None:
         used = [encode(task.descriptions[: training["descriptions"]]) for task in tasks]
         index = TaskIndex.of(names, [task.descriptions[0] for task in tasks], used)
     else:
-        kept = [n for n, name in enumerate(index.names) if name in suite]
         told = tuple(index.descriptions[n] for n in kept)
         index = replace(index, names=tuple(names), descriptions=told, centres=index.centres[kept])
     report = {"checkpoint": generator.name, "tasks": len(index.names), "trained_on": len(training["tasks"])}

@@ -96,3 +96,15 @@ def test_the_table_of_compression_counts_what_it_says(tmp_path: Path) -> None:
     # Tasks count the same, however many descriptions each has.
     rows = [{"task": task, "strict": score} for task, score in (("a", 0), ("a", 1), ("b", 1))]
     assert compress.mean_score(rows, "strict") == 0.75
+
+
+def test_new_rows_stand_where_those_of_the_same_name_stood() -> None:
+    def row(method: str, task: str, strict: float, **more: str) -> dict:
+        return {"method": method, "task": task, "n": 4, "strict": strict, "lenient": strict, **more}
+
+    old = [row("t2l", "sum", 0.1, generator="m", generator_id="1"), row("icl", "sum", 0.2)]
+    old += [row("t2l", "sum", 0.3, generator="l", generator_id="2")]
+    new = [row("t2l", "max", 0.5, generator="m", generator_id="3")]
+    new += [row("t2l", "sum", 0.4, generator="m", generator_id="3")]
+    merged, replaced = script("merge_results").merge(new, old)
+    assert merged == [new[1], old[1], old[2], new[0]] and replaced == 1
