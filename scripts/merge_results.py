@@ -26,8 +26,9 @@ def merge(new: list[dict[str, Any]], into: list[dict[str, Any]]) -> tuple[list[d
         return tuple(row.get(key) for key in SAME)
 
     latest = {name(row): row for row in new}
+    asked = len(latest)
     merged = [latest.pop(name(row), row) for row in into]
-    return [*merged, *latest.values()], len({name(row) for row in new}) - len(latest)
+    return [*merged, *latest.values()], asked - len(latest)
 
 
 def main() -> None:
