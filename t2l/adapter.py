@@ -39,6 +39,12 @@ from t2l.peft_folder import (
 STORY, CARD = "t2l.json", "README.md"
 FILES = (CARD, CONFIG, WEIGHTS, STORY)
 FORMAT_VERSION = 1
+# How prompts are made, without and with the task in them, see `BaseModel.told`.
+HOW_ASKED = (
+    "What you type goes into the base's own chat template as a user message, without the description above.",
+    "What you type goes into the base's own chat template as a user message, behind the description above as "
+    "system message: it was trained so, and answers worse without it.",
+)
 MAX_NAME = 80
 
 
@@ -82,6 +88,7 @@ class Adapter:
     checkpoint; generator_id: the hash of its configuration and weights; base_weights_id: the base weights
     that it was trained on. source: name of the folder that it was opened from, where that was not made here;
     then all the others may be empty. setup: what a preset chose (see `Setup.story`): scaling, chat template.
+    says_task: whether its prompts are to say the condition too, since it was trained so.
     """
 
     weights: LoRAWeights
@@ -92,6 +99,7 @@ class Adapter:
     source: str = ""
     examples: Examples | None = None
     setup: Mapping[str, str] = field(default_factory=dict)
+    says_task: bool = False
 
     @property
     def spec(self) -> LoRASpec:
@@ -155,6 +163,7 @@ class Adapter:
             "spec": self.spec.to_json(),
             "scaling": self.spec.scaling,
             **({"setup": dict(self.setup)} if self.setup else {}),
+            **({"says_task": True} if self.says_task else {}),
             "weights_sha256": self.weights_sha256,
             "t2l_version": __version__,
         }
@@ -191,6 +200,9 @@ class Adapter:
             if sha256 != story["weights_sha256"]:
                 raise ValueError(f"{WEIGHTS} is not the file that {STORY} names")
             condition, examples = story["condition"]["text"], story["condition"].get("examples")
+            says_task = story.get("says_task", False)
+            if not isinstance(says_task, bool) or (says_task and not condition):
+                raise ValueError("whether its prompts say the task is not told rightly")
             return cls(
                 # The order of the modules is the story's.
                 LoRAWeights(spec, *({k: side[k] for k in spec.targets} for side in (weights.A, weights.B))),
@@ -201,6 +213,7 @@ class Adapter:
                 title(str(story["source"])),
                 Examples.from_json(examples) if examples else None,
                 _read_setup(story.get("setup", {})),
+                says_task,
             )
 
 
@@ -362,5 +375,5 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "p
 tokenizer = AutoTokenizer.from_pretrained(base)
 ```
 
-Input goes into the base's own chat template as a user message, without the description.
+{HOW_ASKED[adapter.says_task]}
 """

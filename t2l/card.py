@@ -10,7 +10,7 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
-from t2l.adapter import Adapter, title
+from t2l.adapter import HOW_ASKED, Adapter, title
 from t2l.errors import T2LError
 from t2l.generator import check_text
 
@@ -197,6 +197,8 @@ def render(adapter: Adapter, repo_id: str, told: Told | None = None) -> str:
         made=_made(adapter),
         measured=_measured(told.measured),
         sample=_sample(told.sample),
+        how_asked=HOW_ASKED[adapter.says_task],
+        system=_system(adapter),
         vllm=_vllm(spec.rank, base, repo_id),
         limit=_limit(adapter),
         likeness=f"- {_escaped(line)}\n" if (line := " ".join(told.likeness.split())) else "",
@@ -296,6 +298,14 @@ def _sample(sample: Sample | None) -> str:
     texts = (("Prompt", sample.prompt), ("Base", sample.base), ("With this adapter", sample.adapted))
     parts = "\n\n".join(f"{name}:\n\n{_fenced(text)}" for name, text in texts)
     return f"\nOne sample, chosen by the publisher:\n\n{parts}\n"
+
+
+def _system(adapter: Adapter) -> str:
+    """The message that says the task, as Python, where the adapter's prompts have one."""
+    if not adapter.says_task:
+        return ""
+    # As Python writes it, no text has a line break that ends the block.
+    return f'{{"role": "system", "content": {adapter.condition!r}}}, '
 
 
 def _vllm(rank: int, base: str, repo_id: str) -> str:

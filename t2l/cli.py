@@ -86,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--seed", type=int, default=0)
     compare.add_argument("--strength", type=float, default=1.0, help="of the adapter; 0 is the base")
     compare.add_argument(
-        "--say-task", action="store_true", help="the prompts say the task too, to base and adapter alike"
+        "--say-task",
+        action="store_true",
+        help="the prompts say the task too, to base and adapter alike; to adapters trained so they always do",
     )
     compare.set_defaults(run=_compare)
 
@@ -656,6 +658,7 @@ def _generate(args: argparse.Namespace) -> dict[str, Any]:
 
 def _compare(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.engine import Decoding
+    from t2l.studio import tasks_said
 
     decoding = Decoding(
         args.max_new_tokens,
@@ -676,7 +679,7 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
             [made.adapter.weights],
             decoding,
             [args.strength],
-            told=[made.adapter.condition] * 2 if args.say_task else (),
+            told=tasks_said([made.adapter], args.say_task),
         )
         results.append({"prompt": prompt, "base": base, "adapted": adapted})
         print(f"\nPrompt:  {prompt}\nBase:    {base}\nAdapted: {adapted}", flush=True)

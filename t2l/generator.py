@@ -157,7 +157,8 @@ class Generator:
     base_weights_id: the base weights of the training. training: facts for the card, plain JSON. index: the
     trained tasks as vectors of its encoder, where they are known. pull: how far a description's vector is
     turned to the nearest of them before the network reads it, from 0 to 1, so that new wordings of a trained
-    task come nearer to those that it was trained on.
+    task come nearer to those that it was trained on. says_task: whether it was trained with prompts that say
+    the description too, so that those of its adapters are to say it.
     """
 
     network: T2L | DnD
@@ -169,6 +170,7 @@ class Generator:
     tasks: tuple[str, ...] = ()
     index: TaskIndex | None = None
     pull: float = 0.0
+    says_task: bool = False
     _encoder: TextEncoder | TaskTable | None = None
     _id: str = ""
 
@@ -309,6 +311,7 @@ class Generator:
             "network": self.network.config.to_json(),
             **({"tasks": list(self.tasks)} if self.tasks else {}),
             **({"pull": self.pull} if self.pull else {}),
+            **({"says_task": True} if self.says_task else {}),
         }
 
     @classmethod
@@ -325,6 +328,9 @@ class Generator:
             pooled = getattr(settings, "condition", "") == "pooled"
             if tasks and (len(tasks), True) != (settings.condition_size, pooled):
                 raise T2LError(f"{len(tasks)} tasks do not fit a condition of {settings.condition_size}.")
+            says_task = config.get("says_task", False)
+            if not isinstance(says_task, bool) or (says_task and (dnd or tasks)):
+                raise T2LError(f"says_task={str(says_task)[:40]} must be true or false, and needs texts.")
             if settings.spec.n_parameters > MOST_PARAMETERS:
                 raise T2LError(f"adapters of more than {MOST_PARAMETERS:,} numbers are not made here.")
             # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
@@ -367,6 +373,7 @@ class Generator:
             tasks,
             index,
             float(pull),
+            says_task,
         )
 
 

@@ -21,6 +21,8 @@ METRICS = {"strict": strict, "lenient": lenient}
 # Fewer cannot be divided into examples that choose and examples that report.
 LEAST_EXAMPLES = 4
 Ask = Callable[[Sequence[Chat], LoRAWeights, Decoding], Iterator[list[str]]]
+# (input, column) -> the chat that asks for its answer.
+Asked = Callable[[str, int], Chat]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ class Wordings:
     made: Any
 
 
-def score(ask: Ask, examples: Sequence[Example], columns: LoRAWeights, tokens: int) -> Iterator[Scores]:
+def score(
+    ask: Ask, asked: Asked, examples: Sequence[Example], columns: LoRAWeights, tokens: int
+) -> Iterator[Scores]:
     """Yields at once and after every pass: each example answered by every adapter of the stack, greedily.
 
     ask: chats, the adapter of all and decoding -> growing texts. tokens: of the longest answer. A pass holds
@@ -88,7 +92,7 @@ def score(ask: Ask, examples: Sequence[Example], columns: LoRAWeights, tokens: i
     # Parts of even length: a last pass with little in it costs nearly as much as a whole one.
     parts = [order[part * len(order) // passes : (part + 1) * len(order) // passes] for part in range(passes)]
     for part, column in itertools.product(parts, range(n)):
-        chats = [[{"role": "user", "content": examples[i].input}] for i in part]
+        chats = [asked(examples[i].input, column) for i in part]
         # The last of the growing texts are the answers.
         (texts,) = deque(ask(chats, columns[column], decoding), maxlen=1)
         for i, text in zip(part, texts, strict=True):

@@ -440,7 +440,8 @@ class Studio:
         examples = Examples.of(condition, tell) if condition.prompts else None
         story = (condition.text, generator.name, generator.id, generator.base_weights_id)
         setup = self._setup.story() if self._setup and checkpoint in ("", self.checkpoint) else {}
-        return Adapter(weights, *story, examples=examples, setup=setup), seconds
+        made = Adapter(weights, *story, examples=examples, setup=setup, says_task=generator.says_task)
+        return made, seconds
 
     def _keep(self, adapter: Adapter, visitor: str, seconds: float) -> Made:
         shelf = self.shelf_of(visitor)
@@ -585,7 +586,8 @@ class Studio:
 
         adapters: at most seven, for the loaded base. strengths: one number for each, 1 where nothing is said;
         0 gives the base's own answer. history: the conversation so far of every column, the base's first.
-        told: for every column, the base's first, a description of the task that its prompt says as well.
+        told: for every column, the base's first, a description of the task that its prompt says as well; see
+        `tasks_said`.
         solved: examples with their answers that every column reads as turns before the conversation.
         """
         check_text(prompt, "prompt", self.limits.prompt)
@@ -632,17 +634,27 @@ class Studio:
         """
         if not 1 <= len(ids) <= self.limits.adapters:
             raise T2LError(f"{len(ids)} adapters were chosen; choose 1 to {self.limits.adapters}.")
-        adapters = [self.adapter(id, visitor=visitor).weights for id in ids]
+        adapters = [self.adapter(id, visitor=visitor) for id in ids]
         return self._score(
-            check_examples((e.input, e.output) for e in examples), [self.generator.spec.zeros(), *adapters]
+            check_examples((e.input, e.output) for e in examples),
+            [self.generator.spec.zeros(), *(adapter.weights for adapter in adapters)],
+            tasks_said(adapters),
         )
 
-    def _score(self, examples: Sequence[Example], columns: Sequence[LoRAWeights]) -> Iterator[Scores]:
+    def _score(
+        self, examples: Sequence[Example], columns: Sequence[LoRAWeights], told: Sequence[str]
+    ) -> Iterator[Scores]:
         tokenizer = self.engine.base.tokenizer
         longest = max(len(tokenizer(e.output, add_special_tokens=False)["input_ids"]) for e in examples)
         # Room to go on behind what is right: an answer that is cut off there is not right by chance.
         tokens = min(longest + _BEYOND, self.limits.new_tokens)
-        return score(self._ask, examples, stack(align(columns)), tokens)
+        return score(
+            self._ask,
+            lambda text, column: self.engine.base.told([{"role": "user", "content": text}], told[column]),
+            examples,
+            stack(align(columns)),
+            tokens,
+        )
 
     def _ask(self, chats: Sequence[Chat], columns: LoRAWeights, decoding: Decoding) -> Iterator[list[str]]:
         return _arrived(self._answers(chats, columns, decoding))
@@ -692,13 +704,15 @@ class Studio:
         checkpoint: str,
         visitor: str,
     ) -> Iterator[Scores | Wordings]:
-        for scores in self._score(choosing, [made[i] for i in range(len(texts))]):
+        says = self.generator_of(checkpoint).says_task
+        told = list(texts) if says else [""] * len(texts)
+        for scores in self._score(choosing, [made[i] for i in range(len(texts))], told):
             yield scores
         # Of equal ones the first: a person's own words before ours.
         chosen = [(sum(scores.right(i)), sum(scores.right(i, "lenient"))) for i in range(len(texts))]
         order = sorted(range(len(texts)), key=lambda i: chosen[i], reverse=True)
         columns = [self.generator.spec.zeros(), made[0], made[order[0]]]
-        for report in self._score(reporting, columns):
+        for report in self._score(reporting, columns, [told[0], told[0], told[order[0]]]):
             yield report
         base, first, best = (
             Tried(text, sum(report.right(i)), sum(report.right(i, "lenient")), len(reporting))
@@ -909,6 +923,15 @@ class Studio:
     def gallery(self, *, token: str | None = None, limit: int = 50) -> tuple[Found, ...]:
         """Adapters of the Hub with our tag, for the loaded base; private ones of the token too."""
         return search(self.generator.spec.base_model, token=token, limit=limit)
+
+
+def tasks_said(adapters: Sequence[Adapter], always: bool = False) -> list[str]:
+    """What the prompts of the base and of some adapters say of the task: the condition, or "" for nothing.
+
+    An adapter that was trained so is told its condition, with `always` every one; the base what the first is.
+    """
+    told = [adapter.condition if always or adapter.says_task else "" for adapter in adapters]
+    return [*told[:1], *told]
 
 
 # Stands in where a checkpoint does not tell what it was trained on.

@@ -96,6 +96,16 @@ def test_the_folder_holds_four_files_and_comes_back_as_it_went(tmp_path: Path) -
     assert story["weights_sha256"] == digest == made.weights_sha256
 
 
+def test_a_folder_says_whether_its_prompts_say_the_task(tmp_path: Path) -> None:
+    for says in (False, True):
+        made = adapter(says_task=says)
+        made.save(tmp_path / str(says))
+        assert Adapter.load(tmp_path / str(says)).says_task is says
+    plain, telling = (contents(tmp_path / str(says)) for says in (False, True))
+    assert "without the description" in plain["README.md"].decode() and b"says_task" not in plain["t2l.json"]
+    assert "behind the description above as system message" in telling["README.md"].decode()
+
+
 def test_the_configuration_is_the_smallest_and_sorted(tmp_path: Path) -> None:
     adapter().save(tmp_path / "one")
     text = (tmp_path / "one" / "adapter_config.json").read_text()
@@ -328,6 +338,8 @@ DAMAGES = {
     "no condition": (edit("t2l.json", condition=None), "damaged.*condition"),
     "condition is a number": (edit("t2l.json", condition={"text": 5}), "must be text"),
     "condition rings a bell": (edit("t2l.json", condition={"text": "\a"}), r"U\+0007|empty"),
+    "task said in words": (edit("t2l.json", says_task="yes"), "damaged.*say the task"),
+    "no task to say": (edit("t2l.json", condition={"text": ""}, says_task=True), "damaged.*say the task"),
     "spec is a number": (edit("t2l.json", spec=5), "specification cannot be read"),
     "another spec": (edit("t2l.json", spec=OTHER), "damaged.*differ in rank"),
     "hostile spec": (edit("t2l.json", spec=LAYERS), "damaged.*differ in n_layers"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from dataclasses import replace
@@ -95,6 +96,18 @@ def test_the_command_makes_the_adapter_again(text: str) -> None:
     parsed = _parser().parse_args(args)
     assert program == "t2l" and (parsed.command, parsed.description) == ("generate", text)
     assert (parsed.checkpoint, parsed.out) == ("a-checkpoint", "adapter")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_snippet_says_the_task_where_the_adapter_was_trained_so(text: str) -> None:
+    plain, body = (parts(render(made(condition=text, says_task=says), REPO_ID))[1] for says in (False, True))
+    assert "message, without the description above" in plain and "behind the description above" in body
+    code = next(code for language, code in blocks(body) if language == "python")
+    chat = next(node for node in ast.parse(code).body if ast.unparse(node).startswith("chat = "))
+    assert isinstance(chat, ast.Assign)
+    system, user = ast.literal_eval(chat.value)
+    assert system == {"role": "system", "content": text} and user["role"] == "user"
+    assert [language for language, _ in blocks(body)] == [language for language, _ in blocks(plain)]
 
 
 def test_what_came_from_elsewhere_is_not_said_to_be_made_here() -> None:

@@ -39,7 +39,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     with torch.no_grad():
         for head in network.heads:
             head.weight.normal_(std=0.5)
-    teacher = Generator(network, base_weights_id="b" * 64, training={"method": "sft"})
+    teacher = Generator(network, base_weights_id="b" * 64, training={"method": "sft"}, says_task=True)
     teacher.save(folder / "teacher", dtype=torch.float32)
     return folder / "suite", folder / "teacher"
 
@@ -84,7 +84,7 @@ def test_a_student_comes_near_its_teacher_and_no_base_is_loaded(
     assert {"unseen_descriptions_error", "unseen_tasks_error"} <= last.keys()
 
     made, teacher = (Generator.load(folder) for folder in (tmp_path / "generator", world[1]))
-    assert made.base_weights_id == "b" * 64 and made.spec == teacher.spec
+    assert made.base_weights_id == "b" * 64 and made.spec == teacher.spec and made.says_task
     assert made.training["method"] == "distill" and made.training["teacher_id"] == teacher.id
     assert made.training["tasks"] == ["plural", "reverse", "upper"]
     wanted = teacher.generate([TEXTS["upper"][0]])

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,15 @@ def test_the_id_names_weights_and_configuration() -> None:
     assert len({one.id for one in made}) == 4 and generator().id == made[0].id
 
 
+def test_whether_prompts_are_to_say_the_task_is_part_of_the_checkpoint(tmp_path: Path) -> None:
+    made = replace(generator(), says_task=True)
+    made.save(tmp_path / "one", dtype=torch.float32)
+    again = Generator.load(tmp_path / "one")
+    assert again.says_task and again.id == made.id != generator().id
+    generator().save(tmp_path / "two")
+    assert "says_task" not in json.loads((tmp_path / "two" / "config.json").read_text())
+
+
 def test_a_shift_of_zero_is_not_stored(tmp_path: Path) -> None:
     made = generator()
     made.save(tmp_path / "plain")
@@ -216,6 +226,7 @@ DAMAGES = {
     "pull without an index": (top(pull=0.5), "pull=0.5 .* needs .*tasks.safetensors"),
     "pull beyond the task": (top(pull=1.5), "pull=1.5 must be a number from 0 to 1"),
     "pull in words": (top(pull="far"), "pull=far must be a number"),
+    "task said in words": (top(says_task="yes"), "says_task=yes must be true or false"),
     "no spec": (edit(spec=None), "config.json.*spec"),
     "unknown variant": (edit(variant="xl"), "config.json.*variant='xl'"),
     "unknown setting": (edit(spec={"base": "x"}), "config.json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tracemalloc
 import zipfile
 from collections import deque
@@ -18,7 +19,7 @@ from t2l.engine import MAX_COLUMNS, Decoding
 from t2l.errors import T2LError
 from t2l.lora import LoRASpec, stack
 from t2l.score import Scores, halves, score
-from t2l.studio import Limits, Studio, Wordings
+from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio, Wordings, checkpoints_folder
 from t2l.tasks import Example
 
 PLURAL = "Output the plural of the noun."
@@ -42,6 +43,30 @@ def test_scores_are_the_answers_that_each_example_gets_alone(studio: Studio) -> 
     assert sum(seen[-1].right(1)) >= 4 and sum(seen[-1].right(0)) == 0
     # Nothing is right before it is answered.
     assert not any(Scores(EXAMPLES, ((None,) * 5,)).right(0, "lenient"))
+
+
+def test_an_adapter_that_was_trained_with_the_task_in_its_prompts_has_it_said(
+    studio: Studio, tmp_path: Path
+) -> None:
+    folder = tmp_path / "told"
+    shutil.copytree(checkpoints_folder() / DEFAULT_CHECKPOINT, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "says_task": True}))
+    telling = Studio(folder, shelf=tmp_path / "shelf", dtype="float32")
+    made, plain = telling.describe(PLURAL), studio.describe(PLURAL)
+    assert made.adapter.says_task and telling.adapter(made.adapter.id).says_task
+    (*_, scores), weights = telling.score([made.adapter.id], EXAMPLES), made.adapter.weights
+    (*_, unsaid) = studio.score([plain.adapter.id], EXAMPLES)
+    assert all(torch.equal(weights.B[name], plain.adapter.weights.B[name]) for name in weights.B)
+    # The base is told what the adapter beside it is.
+    assert scores.answers[0] != unsaid.answers[0]
+    for number, example in enumerate(EXAMPLES):
+        *_, alone = telling.compare(
+            example.input, [weights], Decoding(seen_tokens(telling)), told=[PLURAL, PLURAL]
+        )
+        assert [column[number] for column in scores.answers] == alone
+    *_, found = telling.better_wording([PLURAL], EXAMPLES)
+    assert found.made.adapter.says_task
 
 
 def seen_tokens(studio: Studio) -> int:
@@ -103,9 +128,13 @@ def test_a_thousand_rows_are_asked_a_pass_at_a_time_and_take_little_memory() -> 
         assert adapters.n is None and decoding.max_new_tokens == 8
         yield [chat[0]["content"].split()[0] for chat in chats]
 
+    def asked(text, column):
+        assert column in range(3)
+        return [{"role": "user", "content": text}]
+
     tracemalloc.start()
     try:
-        (scores,) = deque(score(echo, examples, columns, 8), maxlen=1)
+        (scores,) = deque(score(echo, asked, examples, columns, 8), maxlen=1)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -639,6 +639,8 @@ def test_paraphrases_are_trained_on_and_the_descriptions_kept_for_scoring_never(
         sft_on(place, tmp_path / out, one, {"described": 1.0}, paraphrases=given)
     plain, more = (Generator.load(tmp_path / out / "generator") for out in ("plain", "more"))
     assert more.training["paraphrases"] == str(file) and plain.index and more.index
+    # Every prompt said the task, so those of its adapters are to.
+    assert plain.says_task
     same = [torch.equal(a, b) for a, b in zip(plain.index.centres, more.index.centres, strict=True)]
     assert [name for name, equal in zip(more.index.names, same, strict=True) if not equal] == ["last"]
     # The same texts are scored, whatever is trained on.

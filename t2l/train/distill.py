@@ -132,6 +132,7 @@ def train_distill(
             encoder_adapter=teacher.encoder_adapter,
             index=TaskIndex.of([t.name for t in tasks], [t.descriptions[0] for t in tasks], trained),
             pull=teacher.pull,
+            says_task=teacher.says_task,
         ).save(folder / "generator")
 
     return fit(

@@ -50,7 +50,8 @@ class SFTConfig:
     l2: coefficient of the mean squares of the generated A and B, summed over modules (reference 1e-3).
     condition_noise: against learning descriptions by heart, see `blur`; 0 takes one description as it is.
     described: fraction of the rows whose prompts say the task too, in the words of the description that
-        was drawn; 1 is the reference's protocol, whose prompts hold the task's definition.
+        was drawn; 1 is the reference's protocol, whose prompts hold the task's definition. From 0.5 on the
+        adapters of what is trained have their task said, see `Generator.says_task`.
     turns: fraction of the rows whose examples are turns of one conversation instead of separate chats, so
         that each reads those before it as solved examples (compare MetaICL, arXiv 2110.15943).
     family_power: a task is drawn with its family's size to the power of minus this: 0 draws every task alike,
@@ -672,6 +673,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
             training,
             encoder_adapter=fitted,
             index=index,
+            says_task=sft.described >= 0.5,
         )
         generator.save(folder / name)
 

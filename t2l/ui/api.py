@@ -27,6 +27,7 @@ from t2l.studio import (
     Tried,
     check_examples,
     check_solved,
+    tasks_said,
 )
 from t2l.ui.common import friendly, paced
 
@@ -301,7 +302,8 @@ def build(studio: Studio) -> None:
             stop: Texts that end an answer and are not part of it.
             control: Also answers with the adapter of a description that has nothing to do with the first.
             solved: Examples with their answers, pairs [input, answer], that all read before the prompt.
-            say_task: Tells every column its task in the prompt too, the base and the control the first one's.
+            say_task: Tells every column its task in the prompt too, the base and the control the first one's;
+                adapters that were trained so are told it in any case.
             checkpoint: A name from list_checkpoints, for the descriptions; empty for the default.
             key: The key under which the adapters are kept; empty for this client's session.
         """
@@ -326,14 +328,14 @@ def build(studio: Studio) -> None:
         if control:
             columns.append(studio.control(columns[0].label, checkpoint=checkpoint))
         weights = [adapter.weights for adapter in columns]
-        told = [adapter.condition for adapter in columns[:count]] if say_task else []
+        told = tasks_said(columns[:count], say_task)
         told += told[:1] * control
         growing = studio.compare(
             prompt,
             weights,
             decoding,
             [strength] * len(weights),
-            told=[*told[:1], *told],
+            told=told,
             solved=check_solved(_pairs(solved)),
         )
         for texts in paced(growing):

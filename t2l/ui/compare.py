@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from t2l.studio import Decoding, Entry, Hint, Likeness, Made, Studio, T2LError, read_solved
+from t2l.studio import Decoding, Entry, Hint, Likeness, Made, Studio, T2LError, read_solved, tasks_said
 from t2l.ui import about, link
 from t2l.ui.answers import Column, render_answers, render_empty
 from t2l.ui.common import Page, friendly, paced, spoken
@@ -242,8 +242,8 @@ def build(page: Page) -> None:
         names = {id: label for label, id in adapter_choices(studio.adapters(visitor=key))}
         adapters = [studio.adapter(id, visitor=key) for id in check_columns(chosen, most.adapters)]
         detail = f"strength {scale:g}"
-        told = [adapter.condition for adapter in adapters] if say_task else []
-        alone = "without an adapter, told the task" if any(told) else "without an adapter"
+        told = tasks_said(adapters, say_task)
+        alone = "without an adapter, told the task" if any(told[:1]) else "without an adapter"
         heads = [("Base", alone), *((names.get(id, id), detail) for id in chosen)]
         if with_control:
             # Of the first column's task, or of its name where nobody knows the task.
@@ -260,7 +260,7 @@ def build(page: Page) -> None:
             decoding,
             [round(scale, 2)] * len(adapters),
             [chat(turns) for turns in earlier],
-            [*told[:1], *told],
+            told,
             read_solved(examples or ""),
         )
 
