@@ -137,7 +137,7 @@ def serve(args: argparse.Namespace) -> int:
         server_port=args.port,
         auth=logins or None,
         root_path=args.root_path,
-        share=args.share or None,
+        share=args.share,
         mcp_server=args.mcp,
         # What went wrong in here is for the log, not for visitors.
         show_error=False,
@@ -152,7 +152,10 @@ def serve(args: argparse.Namespace) -> int:
         print("Loading the model; the first answer waits for it ...", flush=True)
         studio.load()
     print("Ready.", flush=True)
-    demo.block_thread()
+    try:
+        demo.block_thread()
+    finally:
+        studio.close()
     return 0
 
 
@@ -265,6 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--share",
         action="store_true",
+        default=given("GRADIO_SHARE", "").lower() == "true",
         help="a public address through Gradio's servers for a week; whoever knows it can visit. GRADIO_SHARE",
     )
     add(

@@ -45,7 +45,7 @@ HOW_ASKED = (
     "What you type goes into the base's own chat template as a user message, behind the description above as "
     "system message: it was trained so, and answers worse without it.",
 )
-MAX_NAME = 80
+MAX_NAME, MAX_SOURCE = 80, 200
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,8 @@ class Adapter:
                 title(str(story["generator"])),
                 str(story["generator_id"]),
                 str(story["base_weights_id"]),
-                title(str(story["source"])),
+                # The name of a repo is an address: it stays whole.
+                title(str(story["source"]), MAX_SOURCE),
                 Examples.from_json(examples) if examples else None,
                 _read_setup(story.get("setup", {})),
                 says_task,
@@ -226,11 +227,11 @@ def _read_setup(setup: Any) -> dict[str, str]:
     return setup
 
 
-def title(text: str) -> str:
-    """A text as one line of at most 80 printable characters; it may come out empty."""
+def title(text: str, most: int = MAX_NAME) -> str:
+    """A text as one line of at most 80 printable characters, or `most`; it may come out empty."""
     # The two joiners print nothing, but Persian and many emoji need them.
     line = "".join(c for c in " ".join(text.split()) if c.isprintable() or c in "\u200c\u200d")
-    return line[:MAX_NAME].strip()
+    return line[:most].strip()
 
 
 def source_of(folder: str | Path) -> str:

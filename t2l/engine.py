@@ -7,7 +7,7 @@ import functools
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +95,7 @@ def decode(
     weights: LoRAWeights | None,
     decoding: Decoding,
     rows: Sequence[int] | None = None,
-) -> Iterator[list[str]]:
+) -> Generator[list[str], None, None]:
     """Yields the texts of all rows after every step, until every row has ended.
 
     prompts: token ids, one list a row. weights: a stack, of which row b uses adapter rows[b], or adapter b
@@ -424,20 +424,22 @@ class Engine:
             request.cancelled.set()
 
     def _work(self, requests: queue.SimpleQueue[_Request]) -> None:
-        running: list[tuple[_Request, Iterator[list[str]]]] = []
+        running: list[tuple[_Request, Generator[list[str], None, None]]] = []
         while True:
             # With nothing to do it waits here; while answers grow it only looks whether somebody has come.
             while len(running) < _AT_ONCE and (not running or not requests.empty()):
                 request = requests.get()
                 decoding = decode(self.base, request.prompts, request.weights, request.decoding)
                 running.append((request, decoding))
+                # Else the last one's cache and adapters would stay until the next one comes.
+                del request, decoding
             with _TURN:
                 pass
             with _STEP:
                 running = [(request, texts) for request, texts in running if _advance(request, texts)]
 
 
-def _advance(request: _Request, texts: Iterator[list[str]]) -> bool:
+def _advance(request: _Request, texts: Generator[list[str], None, None]) -> bool:
     """One step of a request; returns whether there is another."""
     if not request.cancelled.is_set():
         try:
@@ -447,5 +449,6 @@ def _advance(request: _Request, texts: Iterator[list[str]]) -> bool:
             pass
         except BaseException as err:  # The thread must outlive every request; the caller gets the error.
             request.texts.put(err)
+    texts.close()
     request.texts.put(None)
     return False

@@ -247,17 +247,20 @@ def publish(
     return commit(hub, there, files, message, mode)
 
 
-def pull(repo_id: str, *, revision: str | None = None, token: str | None = None) -> Adapter:
+def pull(
+    repo_id: str, *, revision: str | None = None, token: str | None = None, most: int = MOST_WEIGHTS
+) -> Adapter:
     """An adapter of the Hub, its source the repo's name; token None reads what is public.
 
-    Only the weights as safetensors and two JSON files are downloaded, after their sizes were looked at.
+    most: bytes of its weights. Only the weights as safetensors and two JSON files are downloaded, after their
+    sizes were looked at.
     Raises T2LError for a repo that is not there, not an adapter, or not one that `Adapter.load` serves.
     """
     if not is_hub_id(repo_id):
         raise T2LError(f"{repo_id[:120]!r} is no repo name; give namespace/name.")
     hub = Asked(token, repo_id, signed_in=False)
     there = hub(f"looking at {repo_id}", lambda: _state(hub, repo_id, revision))
-    wanted = {CONFIG: MOST_TEXT, WEIGHTS: MOST_WEIGHTS, STORY: MOST_TEXT}
+    wanted = {CONFIG: MOST_TEXT, WEIGHTS: min(most, MOST_WEIGHTS), STORY: MOST_TEXT}
     for name, other, words in (
         (CONFIG, "config.json", f"is a whole model ({{}}, no {CONFIG})"),
         (WEIGHTS, "adapter_model.bin", f"holds its weights as a pickle ({{}}, no {WEIGHTS})"),
@@ -265,10 +268,10 @@ def pull(repo_id: str, *, revision: str | None = None, token: str | None = None)
         if name not in there.files:
             fault = words.format(other) if other in there.files else f"is no LoRA adapter (it lacks {name})"
             raise T2LError(f"{repo_id} {fault}, which is not opened here; choose a LoRA as safetensors.")
-    for name, most in wanted.items():
-        if (size := there.files.get(name, (0, ""))[0]) > most:
+    for name, limit in wanted.items():
+        if (size := there.files.get(name, (0, ""))[0]) > limit:
             raise T2LError(
-                f"{name} of {repo_id} has {size:,} bytes; the most is {most:,}. Choose a smaller adapter."
+                f"{name} of {repo_id} has {size:,} bytes; the most is {limit:,}. Choose a smaller adapter."
             )
     with tempfile.TemporaryDirectory(prefix="t2l-pull-") as temporary:
         folder = Path(temporary) / "adapter"
@@ -281,7 +284,7 @@ def pull(repo_id: str, *, revision: str | None = None, token: str | None = None)
             fault = str(err).replace(str(folder), repo_id)
         else:
             # What a repo says of itself is not proven.
-            return replace(adapter, source=title(repo_id))
+            return replace(adapter, source=repo_id)
     raise T2LError(fault)
 
 
@@ -492,18 +495,20 @@ def check_rights(hub: Asked, repo_id: str, mode: str = "new") -> None:
 
 def _state(hub: Asked, repo_id: str, revision: str | None = None) -> Repo:
     """A repo at a revision; the client's errors where there is none."""
-    from huggingface_hub.hf_api import RepoFile
+    from huggingface_hub.hf_api import RepoFile, RepoFolder
 
     kind: Any = hub.repo_type
     info: Any = hub.api.repo_info(repo_id, revision=revision, repo_type=kind)
     # Of a stranger's model only the files at its top matter.
     tree = {"revision": info.sha, "repo_type": kind, "recursive": kind is not None}
-    entries = hub.api.list_repo_tree(repo_id, **tree) if info.sha else ()
+    entries = list(hub.api.list_repo_tree(repo_id, **tree)) if info.sha else []
     files = {
         e.path: (e.size, e.lfs.sha256 if e.lfs else e.blob_id) for e in entries if isinstance(e, RepoFile)
     }
     url = f"{hub.api.endpoint}/{'spaces/' if kind == 'space' else ''}{info.id}"
-    return Repo(info.id, url, info.sha or "", info.private is True, files, not set(files) - _EMPTY[kind])
+    folders = any(isinstance(e, RepoFolder) for e in entries)
+    blank = not folders and not set(files) - _EMPTY[kind]
+    return Repo(info.id, url, info.sha or "", info.private is True, files, blank)
 
 
 def look(hub: Asked, repo_id: str) -> Repo | None:

@@ -66,8 +66,9 @@ class _Loaded:
         return adapter if seen == stamp else None
 
     def keep(self, folder: Path, stamp: Any, adapter: Adapter) -> None:
-        self.forget(folder)
+        # Under one lock: of two threads that keep the same adapter only one is counted.
         with self._lock:
+            self._drop(folder)
             self._adapters[folder] = stamp, adapter
             self._bytes += _memory(adapter)
             while self._bytes > _MOST_LOADED and len(self._adapters) > 1:
@@ -75,8 +76,11 @@ class _Loaded:
 
     def forget(self, folder: Path) -> None:
         with self._lock:
-            if gone := self._adapters.pop(folder, None):
-                self._bytes -= _memory(gone[1])
+            self._drop(folder)
+
+    def _drop(self, folder: Path) -> None:
+        if gone := self._adapters.pop(folder, None):
+            self._bytes -= _memory(gone[1])
 
 
 _loaded = _Loaded()

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from t2l.adapter import Adapter, Examples, title, unzip_folder, zip_folder
 from t2l.attach import target_modules, transformer_layers
 from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
-from t2l.card import LICENSES, Measured, Sample, Told, known_license
+from t2l.card import LICENSES, Measured, Sample, Told, is_hub_id, known_license
 from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
 from t2l.examples import MAX_ROWS, check_examples, check_solved, read_examples, read_solved, table
@@ -87,11 +87,13 @@ __all__ = [
     "Wordings",
     "check_examples",
     "check_solved",
+    "is_hub_id",
     "measurements",
     "read_examples",
     "read_solved",
     "results",
     "table",
+    "tasks_said",
 ]
 
 DEFAULT_CHECKPOINT = "smollm2-135m-t2l-m"
@@ -275,7 +277,8 @@ class Studio:
         self.shelf = Shelf(place, _shelf_bytes())
         self._shelves: OrderedDict[str, Shelf] = OrderedDict()
         self._files = Path(tempfile.mkdtemp(prefix="t2l-files-"))
-        weakref.finalize(self, _remove, self._files, os.getpid())
+        # A process that ends by os._exit, as a server does, calls `close` first.
+        self.close = weakref.finalize(self, _remove, self._files, os.getpid())
         self._lock = threading.RLock()
         self._generators: dict[str, Generator] = {}
         self._engine: Engine | None = None
@@ -326,7 +329,11 @@ class Studio:
         """The checkpoints at hand for this base, the default first, those of prompts last; none is loaded."""
         default = Path(self.checkpoint).name
         found = [c for name in checkpoint_names() if (c := _read_checkpoint(name))]
-        base = next((c.base_model for c in found if c.name == default), None)
+        if self._setup:
+            base = self._setup.preset.base_model
+        else:
+            own = _read_checkpoint(self.checkpoint)
+            base = own.base_model if own else None
         return tuple(
             sorted(
                 (c for c in found if base in (None, c.base_model)),
@@ -464,7 +471,7 @@ class Studio:
             # Of the trained tasks that half which is farther away.
             order = self._similarities(generator, [text])[0].argsort()[: -(-len(generator.index.names) // 2)]
             unrelated = [generator.index.descriptions[i] for i in sorted(order.tolist())]
-        return self._make(unrelated[digest % len(unrelated)], checkpoint)[0]
+        return self._made(Condition(unrelated[digest % len(unrelated)]), checkpoint)[0]
 
     def blend(self, first: str, second: str, share: float, *, visitor: str = "") -> Made:
         """Two adapters of the shelf as one: ΔW is (1 - share) of the first one's plus share of the second's.
@@ -476,9 +483,10 @@ class Studio:
         start = time.perf_counter()
         both = [self.adapter(id, visitor=visitor) for id in (first, second)]
         share = round(float(share), 2)
-        summed = concat(stack(align(a.weights for a in both)), [1 - share, share])
-        if (rank := summed.spec.rank) > _MOST_RANK:
+        # Before anything of that size is made.
+        if (rank := 2 * max(a.spec.rank for a in both)) > _MOST_RANK:
             raise T2LError(f"The blend would have rank {rank}, the most is {_MOST_RANK}; blend simpler ones.")
+        summed = concat(stack(align(a.weights for a in both)), [1 - share, share])
         names = [self.shelf_of(visitor).entry(id).name for id in (first, second)]
         parts = zip(names, (1 - share, share), strict=True)
         source = title(" + ".join(f"{weight:.0%} {name[:32]}" for name, weight in parts))
@@ -677,7 +685,7 @@ class Studio:
         styled = [style.format(said=own[0].rstrip(". "), low=_low(own[0].rstrip(". "))) for style in _STYLES]
         generator = self.generator_of(checkpoint)
         known = self._known(own, generator)
-        texts = [t for t in dict.fromkeys([*own, *styled, *known]) if len(t) <= MAX_DESCRIPTION]
+        texts = [t for t in dict.fromkeys([*own, *styled, *known]) if len(t) <= self.limits.description]
         with self._lock:
             made = generator.generate([Condition(text) for text in texts])
         return self._choose(texts, made, choosing, reporting, checkpoint, visitor)
@@ -750,8 +758,6 @@ class Studio:
     ) -> Iterator[tuple[int, Path | None]]:
         digest = hashlib.sha256(json.dumps([checkpoint, *texts]).encode()).hexdigest()
         folder = self._zip_folder(self.shelf_of(visitor), "batches") / digest[:16]
-        # One of each visitor: the files that are served must not grow without end.
-        shutil.rmtree(folder.parent, ignore_errors=True)
         file = folder / f"t2l-batch-{len(texts)}-{digest[:6]}.zip"
         manifest = []
         with complete_or_absent(folder) as work:
@@ -767,6 +773,11 @@ class Studio:
                     yield number, None
                 told = {"checkpoint": self.generator_of(checkpoint).name, "adapters": manifest}
                 archive.writestr("manifest.json", json.dumps(told, indent=2, ensure_ascii=False))
+        # One of each visitor: the files that are served must not grow without end. One that is being made in
+        # another tab has a hidden name.
+        for earlier in folder.parent.glob("[!.]*"):
+            if earlier != folder:
+                shutil.rmtree(earlier, ignore_errors=True)
         yield len(texts), file
 
     # --- the shelves ---
@@ -804,11 +815,17 @@ class Studio:
                 if folder != used:
                     self._shelves.pop(folder.name, None)
                     shutil.rmtree(folder, ignore_errors=True)
+                    shutil.rmtree(self._files / folder.name, ignore_errors=True)
                     total -= sizes[folder]
 
     def adapter(self, id: str, *, visitor: str = "") -> Adapter:
         """An adapter of the shelf; raises T2LError where it is gone."""
-        return self.shelf_of(visitor).get(id)
+        shelf = self.shelf_of(visitor)
+        adapter = shelf.get(id)
+        with suppress(OSError):
+            # A shelf that is used is not the first that makes room, see `_make_room`.
+            os.utime(shelf.folder)
+        return adapter
 
     def adapters(self, *, visitor: str = "") -> tuple[Entry, ...]:
         """What the shelf holds, newest first; reads no weights."""
@@ -831,11 +848,20 @@ class Studio:
             folder = Path(temporary) / name
             try:
                 unzip_folder(file, folder, self.limits.shelf_bytes)
-                align([self.generator.spec.zeros(), Adapter.load(folder).weights])
+                self._check_comparable(Adapter.load(folder))
                 return self.open_folder(folder, visitor=visitor)
             except T2LError as err:
                 fault = str(err).replace(str(folder), name)
         raise T2LError(fault)
+
+    def _check_comparable(self, adapter: Adapter) -> None:
+        """Raises T2LError for an adapter of another base or other sizes; rank and modules may differ.
+
+        Columns of one pass are as wide as the widest, so a small file of endless rank would take all memory.
+        """
+        if (rank := adapter.spec.rank) > _MOST_RANK:
+            raise T2LError(f"The adapter has rank {rank}, the most is {_MOST_RANK}; open one of lower rank.")
+        align([self.generator.spec.zeros(), adapter.weights])
 
     def rename(self, id: str, name: str, *, visitor: str = "") -> Entry:
         """Gives an adapter of the shelf another name of at most 80 characters."""
@@ -855,6 +881,8 @@ class Studio:
         if not file.is_file():
             # Verified once: what a person takes along must be whole.
             shelf.get(id)
+            # Of an earlier name.
+            shutil.rmtree(folder, ignore_errors=True)
             zip_folder(shelf.folder / id, file)
             # The shelf is kept within a limit, and so are the files made of it.
             for made in folder.parent.iterdir():
@@ -865,8 +893,15 @@ class Studio:
     def file(self, name: str, data: bytes, *, visitor: str = "") -> Path:
         """A file to download, in the place of the last one of that name; a visitor has one of each."""
         file = self._zip_folder(self.shelf_of(visitor), "files") / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        work = file.with_name(f".{name}.{threading.get_ident()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            work.write_bytes(data)
+            work.replace(file)
+        except OSError as err:
+            raise T2LError(f"{name} cannot be written ({err}); free some space.") from err
+        finally:
+            work.unlink(missing_ok=True)
         return file
 
     def _zip_folder(self, shelf: Shelf, id: str) -> Path:
@@ -912,9 +947,8 @@ class Studio:
         self, repo_id: str, *, revision: str | None = None, token: str | None = None, visitor: str = ""
     ) -> Entry:
         """Puts an adapter of the Hub on the shelf; errors as `t2l.hub.pull`, and for one of another base."""
-        adapter = pull(repo_id, revision=revision, token=token)
-        # Raises for another base or other sizes; rank and modules may differ.
-        align([self.generator.spec.zeros(), adapter.weights])
+        adapter = pull(repo_id, revision=revision, token=token, most=self.limits.shelf_bytes)
+        self._check_comparable(adapter)
         shelf = self.shelf_of(visitor)
         entry = shelf.add(adapter)
         self._make_room(visitor)

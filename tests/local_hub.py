@@ -285,6 +285,13 @@ class LocalHub:
         deep = request.query_params.get("recursive") == "true"
         for path, data in sorted(found[1].items()):
             if "/" in path and not deep:
+                folder = {
+                    "type": "directory",
+                    "path": path.partition("/")[0],
+                    "size": 0,
+                    "oid": git_sha1(b""),
+                }
+                rows += [folder] * (folder not in rows)
                 continue
             size = repo.told_sizes.get(path, len(data))
             row: dict[str, Any] = {"type": "file", "path": path, "size": size, "oid": git_sha1(data)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -360,6 +362,16 @@ def test_a_stream_closed_midway_leaves_nothing_and_the_next_is_answered(engine: 
     time.sleep(0.2)
     # The one that it was at, if that.
     assert len(steps) - before <= 1 and before < 200
+    # Nor does the idle thread keep what the request brought.
+    kept = weakref.ref(adapter := adapters(engine.base, 2).scale(0.5))
+    stream = engine.stream(CHATS, adapter, Decoding(max_new_tokens=200))
+    next(stream), stream.close()
+    del stream, adapter
+    deadline = time.monotonic() + 20
+    while kept() is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+        gc.collect()
+    assert kept() is None
     assert last(engine.stream(CHATS, weights, GREEDY)) == expected
     handle.remove()
     assert untouched(engine.base)

@@ -285,6 +285,8 @@ def test_a_name_is_free_empty_the_same_an_update_or_taken(
     hub.add_repo("tester/thesis-2")
     taken = state("tester/thesis")
     assert taken["suggestion"] == "tester/thesis-3" and "is no adapter" in taken["message"]
+    hub.add_repo("tester/deep", {".gitattributes": b"", "onnx/model.onnx": b"x"})
+    assert state("tester/deep")["state"] == "taken"
     for config in (b"not JSON", b"[]", b"[" * 100_000):
         hub.add_repo("tester/odd", {"adapter_config.json": config})
         assert "is damaged" in state("tester/odd")["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import zipfile
 from dataclasses import replace
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from t2l.adapter import Adapter, zip_folder
 from t2l.cli import main
 from t2l.engine import Decoding
 from t2l.errors import T2LError
 from t2l.lora import LoRAWeights, stack
-from t2l.studio import Limits, Studio, checkpoint_names, doctor, find_checkpoint
+from t2l.presets import Setup
+from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio, checkpoint_names, doctor, find_checkpoint
 
 PLURAL = "Output the plural of the noun."
 
@@ -195,6 +198,57 @@ def test_the_shelves_used_longest_ago_make_room(studio: Studio, tmp_path: Path) 
     assert [len(small.adapters(visitor=key)) for key in keys] == [0, 0, 2]
 
 
+def test_a_shelf_that_is_used_is_not_the_first_to_make_room(studio: Studio, tmp_path: Path) -> None:
+    size = studio.describe(PLURAL).bytes
+    small = Studio(shelf=tmp_path, limits=Limits(visitors_bytes=2 * size + size // 2))
+    small._generators, small._engine = studio._generators, studio._engine
+    keys = [f"visitor-{number:016}" for number in range(3)]
+    for number, key in enumerate(keys[:2]):
+        made = small.describe(PLURAL, visitor=key)
+        small.zip(made.adapter.id, visitor=key)
+        os.utime(made.path.parent, (number + 1, number + 1))
+    # The older one answers again.
+    small.adapter(made.adapter.id, visitor=keys[0])
+    small.describe(PLURAL, visitor=keys[2])
+    assert [len(small.adapters(visitor=key)) for key in keys] == [1, 0, 1]
+    # What was made to download goes with its shelf, and all of it with the studio.
+    assert len(list(small._files.glob("*/*/*.zip"))) == 1
+    small.close()
+    assert not small._files.exists()
+
+
+def test_an_adapter_of_endless_rank_is_refused_before_columns_of_its_width(
+    studio: Studio, tmp_path: Path
+) -> None:
+    spec = replace(studio.generator.spec, targets={"self_attn.k_proj": (576, 192)}, rank=129)
+    Adapter(spec.zeros(), "Sort.", "made", "0" * 64).save(tmp_path / "wide")
+    file = zip_folder(tmp_path / "wide", tmp_path / "wide.zip")
+    with pytest.raises(T2LError, match="rank 129, the most is 128"):
+        studio.open_zip(file)
+
+
+def test_two_batches_of_one_visitor_leave_each_other_alone(studio: Studio) -> None:
+    one, two = studio.batch([PLURAL, "Write the word backwards."]), studio.batch(["Say the opposite."])
+    next(one)
+    (*_, (_, second)), (*_, (_, first)) = two, one
+    assert first and first.is_file() and second and not second.exists()
+
+
+def test_a_file_to_download_is_whole_or_one_error(studio: Studio, full_disk) -> None:
+    file = studio.file("answers.csv", b"a" * 2000)
+    with full_disk(1000), pytest.raises(T2LError, match=r"answers\.csv cannot be written .*free some space"):
+        studio.file("answers.csv", b"b" * 2000)
+    assert file.read_bytes() == b"a" * 2000 and [f.name for f in file.parent.iterdir()] == ["answers.csv"]
+
+
+def test_checkpoints_of_another_base_are_not_offered(tmp_path: Path) -> None:
+    elsewhere = Studio(shelf=tmp_path, setup=Setup.chosen("gemma-2-2b"))
+    assert elsewhere.checkpoints() == () and elsewhere.reads == {"text"}
+    shutil.copytree(find_checkpoint(DEFAULT_CHECKPOINT), tmp_path / "mine")
+    names = [c.name for c in Studio(tmp_path / "mine", shelf=tmp_path / "shelf").checkpoints()]
+    assert DEFAULT_CHECKPOINT in names and "mine" not in names
+
+
 def test_a_blend_is_exactly_the_weighted_sum(studio: Studio) -> None:
     one, two = (studio.describe(text).adapter for text in (PLURAL, "Write the words in snake_case."))
     made = studio.blend(one.id, two.id, 0.3)
@@ -332,6 +386,8 @@ def test_limits_come_from_the_environment_and_hold(studio: Studio, monkeypatch: 
     strict = Studio(shelf=studio.shelf.folder, limits=Limits.read())
     with pytest.raises(T2LError, match="most is 10"):
         strict.describe(PLURAL)
+    # The control's text is ours: no limit of a visitor's holds for it.
+    assert strict.control("Sort it.").condition
     with pytest.raises(T2LError, match="10 new tokens were asked for; the most is 9"):
         strict.compare("toaster", [], Decoding(10))
     for value in ("many", "-1", "0", "1e3", "9" * 18):

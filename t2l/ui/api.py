@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args, get_type_hints
 
 import gradio as gr
@@ -172,9 +173,9 @@ def build(studio: Studio) -> None:
                 "modules": list(checkpoint.modules),
                 "tasks": checkpoint.tasks,
                 "reads": checkpoint.reads,
-                "default": index == 0,
+                "default": checkpoint.name == Path(studio.checkpoint).name,
             }
-            for index, checkpoint in enumerate(studio.checkpoints())
+            for checkpoint in studio.checkpoints()
         ]
 
     def likeness(description: str, checkpoint: str = "") -> Expected:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
-from t2l.studio import Studio, T2LError
+from t2l.studio import Studio, T2LError, is_hub_id
 
 # What messengers and mail programs still pass on whole.
 MOST_CHARACTERS = 8_000
@@ -36,7 +36,7 @@ def write(studio: Studio, ids: Sequence[str], shared: Shared, *, visitor: str) -
     pairs, checkpoint = [], ""
     for id in ids:
         adapter = studio.adapter(id, visitor=visitor)
-        if "/" in adapter.source:
+        if is_hub_id(adapter.source):
             pairs.append((_PUBLISHED, adapter.source))
             continue
         name = next((c for c in _names(studio) if studio.generator_of(c).id == adapter.generator_id), None)

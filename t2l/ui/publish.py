@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told
+from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told, tasks_said
 from t2l.ui.common import Page, friendly, paced
 from t2l.ui.visit import own, signs_in_by_button, token_field, token_of
 
@@ -130,6 +130,8 @@ def build(page: Page) -> None:
             files = gr.HTML("", elem_id="publish-files", elem_classes="t2l-line")
             card = gr.Markdown("", visible=False, elem_id="publish-card", latex_delimiters=[])
     use = gr.Markdown("", elem_id="publish-use", latex_delimiters=[])
+    # The prompt that base and adapted have answered to.
+    answered = gr.State("")
 
     def list_adapters(key: Any, wanted: str) -> Any:
         names = {entry.id: entry.name for entry in studio.adapters(visitor=own(key))}
@@ -138,7 +140,7 @@ def build(page: Page) -> None:
 
     def begin(key: Any, id: str | None) -> list[Any]:
         """What is suggested for another adapter; what was said of the last one goes."""
-        gone = ["", "", "", "", "", False, "", "", ""]
+        gone = ["", "", "", "", "", "", False, "", "", ""]
         if not id:
             return ["", gr.Dropdown(visible=False), gr.DownloadButton(interactive=False), *gone]
         licenses = studio.licenses(id, visitor=own(key))
@@ -152,7 +154,8 @@ def build(page: Page) -> None:
     def words(id: str | None, told: Sequence[Any]) -> Told:
         """What the visitor adds to the card."""
         licensed, title, noted, question, left, right, shown, count, measured = told
-        sample = Sample(question, left, right) if shown else None
+        # With the prompt that was answered, whatever the field holds now; without answers there is none.
+        sample = Sample(question, left, right) if shown and question else None
         return Told(
             " ".join(title.split()), noted, licensed or "", measured.get(id) if count else None, sample
         )
@@ -218,13 +221,14 @@ def build(page: Page) -> None:
         before = {"same": "Already published here: ", "update": "Choose “An update of a repo”: "}
         return _line("✗" if found.state == "taken" else "✓", before.get(found.state, "") + found.message)
 
-    def answer(key: Any, id: str | None, question: str) -> Iterator[tuple[str, str, bool]]:
-        weights = studio.adapter(id or "", visitor=own(key)).weights
+    def answer(key: Any, id: str | None, question: str) -> Iterator[tuple[str, str, str, bool]]:
+        adapter = studio.adapter(id or "", visitor=own(key))
         decoding = Decoding(min(_SAMPLE_TOKENS, studio.limits.new_tokens))
         left = right = ""
-        for left, right in paced(studio.compare(question, [weights], decoding)):
-            yield left, right, False
-        yield left, right, True
+        growing = studio.compare(question, [adapter.weights], decoding, told=tasks_said([adapter]))
+        for left, right in paced(growing):
+            yield left, right, "", False
+        yield left, right, question, True
 
     def come_back(wanted: str) -> tuple[Any, Any]:
         if not wanted.startswith(_AWAY):
@@ -272,7 +276,7 @@ def build(page: Page) -> None:
     quiet: dict[str, Any] = {**page.private, "show_progress": "hidden"}
     tab = page.tabs.children[-1]
     assert isinstance(tab, gr.Tab)
-    told = [license, heading, notes, prompt, base, adapted, included, counted, page.measured]
+    told = [license, heading, notes, answered, base, adapted, included, counted, page.measured]
     place = [page.visitor, adapter, owner, repo]
     # What has no other words than these: its errors are lines of the page.
     seen = (preview, [*place, *told], [files, card])
@@ -284,7 +288,21 @@ def build(page: Page) -> None:
     adapter.change(
         friendly(begin),
         [page.visitor, adapter],
-        [repo, license, download, heading, notes, prompt, base, adapted, included, state, said, use],
+        [
+            repo,
+            license,
+            download,
+            heading,
+            notes,
+            prompt,
+            base,
+            adapted,
+            answered,
+            included,
+            state,
+            said,
+            use,
+        ],
         **quiet,
     ).then(*seen, **quiet).then(*looked, **quiet)
     gr.on([token.submit, token.blur, greeting.click], identify, [token, owner], [who, owner], **quiet)
@@ -292,7 +310,7 @@ def build(page: Page) -> None:
     gr.on([repo.blur, repo.submit, owner.change], *seen, **quiet).then(*looked, **quiet)
     gr.on([heading.blur, notes.blur, license.input, included.change, counted.change], *seen, **quiet)
     asked = prompt.submit(
-        friendly(answer), [page.visitor, adapter, prompt], [base, adapted, included], **quiet
+        friendly(answer), [page.visitor, adapter, prompt], [base, adapted, answered, included], **quiet
     )
     asked.then(*seen, **quiet)
     go.click(friendly(publish), [*place, token, private, mode, *told], [said, use], **quiet)
