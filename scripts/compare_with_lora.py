@@ -23,7 +23,7 @@ from t2l.packed import pack_linears
 from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
 from t2l.tasks import Task, read_suites
 from t2l.train.loop import FitConfig, fit
-from t2l.train.sft import SFTConfig, SFTData, sft_loss, tokenise, validation
+from t2l.train.sft import SFTConfig, SFTData, kept_out, sft_loss, validation
 
 
 def one_lora_each(
@@ -35,8 +35,9 @@ def one_lora_each(
     data = SFTData(base, tasks, numbers, config)
     kept = {
         "kept_out": [
-            (numbers[index][0], [tokenise(base, example) for example in task.train[-16:]])
+            (numbers[index][0], examples)
             for index, task in enumerate(tasks)
+            if (examples := kept_out(base, task))
         ]
     }
     network = FreeLoRA(generator.spec, len(tasks))

@@ -743,6 +743,7 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.eval.plots import plots, steering_table, write_plots
     from t2l.eval.report import fill, lines, summarize, tables
     from t2l.eval.run import read_rows
+    from t2l.files import replace_file
 
     held_out, seen = (
         [row for file in files for row in read_rows(file)] for files in (args.results, args.seen)
@@ -760,7 +761,7 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
     for name in args.into:
         try:
             file = Path(name)
-            file.write_text(fill(file.read_text(encoding="utf-8"), parts), encoding="utf-8")
+            replace_file(file, fill(file.read_text(encoding="utf-8"), parts))
         except T2LError as err:
             raise T2LError(f"{name}: {err}") from err
         except (OSError, UnicodeDecodeError) as err:
@@ -798,10 +799,9 @@ def _benchmark(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.files import complete_file
 
     quiet()
-    options: dict[str, Any] = {"limit": args.limit, "shots": args.shots, "code": args.code}
+    options: dict[str, Any] = {"limit": args.limit, "shots": args.shots, "code": args.code, "data": args.data}
     # Before the base is loaded.
     check_benchmarks(args.names, **options)
-    options["data"] = args.data
     adapter = Adapter.load(args.adapter) if args.adapter else None
     name = args.base or (adapter.spec.base_model if adapter else DEFAULT_BASE)
     base = BaseModel.load(name, dtype=args.dtype, device=args.device)

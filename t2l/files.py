@@ -84,6 +84,16 @@ def complete_file(file: str | Path) -> Iterator[Path]:
         ) from err
 
 
+def replace_file(file: Path, text: str) -> None:
+    """The text in the file's place, at once: a process may be killed at any time."""
+    work = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        work.write_text(text, encoding="utf-8")
+        os.replace(work, file)
+    finally:
+        work.unlink(missing_ok=True)
+
+
 def sha256(*files: Path) -> str:
     """sha256 over files, one after another; each version of them is read once in a process."""
     return _sha256(tuple((str(file), os.stat(file).st_mtime_ns) for file in files))

@@ -3,6 +3,7 @@ Knows no model; a task is data."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections import Counter
@@ -164,6 +165,15 @@ def training_tasks(
     kept = pick(suite, held_out)
     used = {n: t for n, t in suite.items() if n not in kept and (t.open_license or not open_license)}
     return list((pick(used, names) if names else used).values()), list(kept.values())
+
+
+def digest(tasks: Iterable[Task]) -> str:
+    """Names what tasks hold for training, 16 hex digits: another description or example, another digest."""
+    facts = [
+        (task.name, task.family, task.descriptions, [(e.input, e.output) for e in task.train])
+        for task in tasks
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def require_descriptions(tasks: Iterable[Task], count: int) -> None:

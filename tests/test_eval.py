@@ -28,7 +28,7 @@ from t2l.eval.formats import (
 from t2l.eval.methods import METHODS, N_SHOTS, Ask, other_task
 from t2l.eval.metrics import lenient, strict
 from t2l.eval.report import RESAMPLES, fill, interval, summarize, tables, task_scores
-from t2l.eval.run import evaluate, read_rows
+from t2l.eval.run import _data_id, evaluate, read_rows
 from t2l.lora import LoRAWeights
 from t2l.tasks import Example, Task, read_task
 
@@ -453,3 +453,11 @@ def test_formats_are_chosen_by_strict_then_lenient_on_evenly_spaced_tasks(small:
     assert {(r["method"], r["format"]) for r in rows} == set(script.candidates())
     keys = [(r["method"], -r["strict"], -r["lenient"]) for r in rows]
     assert keys == sorted(keys)
+
+
+def test_a_row_is_another_one_where_its_prompt_says_the_task_otherwise(tasks) -> None:
+    own = tasks[0]
+    ask = Ask(own, 0, "another", "What another task is.")
+    reworded = replace(ask, task=replace(own, descriptions=("Otherwise.", *own.descriptions[1:])))
+    assert _data_id(ask, 5, says_task=True) != _data_id(reworded, 5, says_task=True)
+    assert _data_id(ask, 5, says_task=False) == _data_id(reworded, 5, says_task=False)

@@ -78,6 +78,7 @@ def test_what_cannot_be_run_is_named(sources, monkeypatch) -> None:  # noqa: F81
         ([","], "give a benchmark"),
         (["piqa", "--limit", "0"], "limit 0"),
         (["piqa", "--shots", "-1"], "shots -1"),
+        (["piqa", "--shots", "2", "--data", "nowhere"], "train.jsonl is missing"),
         (["piqa", "--adapter", "nowhere"], "nowhere"),
     ],
 )
@@ -96,6 +97,8 @@ def test_the_command_refuses_before_anything_is_loaded(options: list[str], said:
         ("Here it is:\n```python\ndef add(a, b):\n    return a + b\n```\nDone.", True),
         ("def add(a, b):\n    return (", False),
         ("", False),
+        # It leaves before its tests.
+        ("def add(a, b):\n    return 5\n\nimport sys\nsys.exit(0)", False),
     ],
 )
 def test_an_answer_is_a_program_that_its_tests_judge(answer: str, right: bool) -> None:
@@ -103,6 +106,12 @@ def test_an_answer_is_a_program_that_its_tests_judge(answer: str, right: bool) -
     assert passes(program("humaneval", HUMANEVAL, answer)) == right
     whole = answer if "def" in answer else f"def add(a, b):\n{answer}"
     assert passes(program("mbpp", MBPP, whole)) == right
+
+
+def test_an_answer_may_use_what_its_prompt_imports() -> None:
+    sandbox()
+    row = {**HUMANEVAL, "prompt": f"from typing import List\n\n{HUMANEVAL['prompt']}"}
+    assert passes(program("humaneval", row, "def add(a: List[int], b):\n    return a + b"))
 
 
 def sandbox() -> None:

@@ -95,6 +95,10 @@ def test_several_checkpoints_stand_side_by_side() -> None:
     assert [r["method"] for r in report["groups"][0]["methods"]] == ["base", "t2l@small", "t2l@22222222"]
     assert "| **Text-to-LoRA**, input alone (small) | 100.0 |" in tables(report)["methods"]
     assert columns(rows[:4]) == ["base", "t2l", "t2l", "t2l"]
+    # Of one name they would be one number.
+    other = [{**r, "generator_id": "2" * 64, "generator": "small", "task": "b"} for r in two]
+    with pytest.raises(T2LError, match="t2l@small has rows of two checkpoints of that name"):
+        summarize([*one, *other])
 
 
 def test_what_is_missing_is_told() -> None:

@@ -43,7 +43,9 @@ from t2l.train.sft import (
     blur,
     checkpoint_layers,
     cut,
+    first_ones,
     pack,
+    prepare,
     reserved,
     sft_loss,
     stack_conditions,
@@ -376,6 +378,13 @@ def test_training_begins_from_a_checkpoint_of_the_same_form(tmp_path: Path) -> N
     torch.testing.assert_close(made.B["mlp.up_proj"], expected.B["mlp.up_proj"])
     with pytest.raises(T2LError, match="another form"):
         _begin_from(T2L(T2LConfig(spec, 16, "s", **settings)), pooled)
+    # Two modules of one shape: only the order of the targets tells whose head is whose.
+    both = {"mlp.up_proj": (8, 8), "self_attn.q_proj": (8, 8)}
+    one, other = (replace(spec, targets=dict(order)) for order in (both.items(), reversed(both.items())))
+    with pytest.raises(T2LError, match="the targets in the same order"):
+        _begin_from(T2L(T2LConfig(one, 16, **settings)), T2L(T2LConfig(other, 16, **settings)))
+    with pytest.raises(T2LError, match="same variant, sizes, rank and alpha"):
+        _begin_from(T2L(T2LConfig(replace(spec, alpha=4), 16, **settings)), pooled)
 
 
 def test_two_processes_share_the_batch_of_one(base, tasks) -> None:
@@ -599,7 +608,8 @@ def sft_on(place: Path, out: Path, fitting: dict | None = None, sft: dict | None
     settings |= {"latent_size": 16, "head_size": 8, "descriptions": 1, "dtype": "float32", **changes}
     config = {"steps": 8, "learning_rate": 0.02, "log_every": 2, "validate_every": 2, **(fitting or {})}
     step = SFTConfig(**{"tasks_per_step": 4, **(sft or {})})
-    return train_sft(SFTRun((str(place / "suite"),), **settings), step, FitConfig(**config), out)
+    settings = {"tasks": (str(place / "suite"),), **settings}
+    return train_sft(SFTRun(**settings), step, FitConfig(**config), out)
 
 
 def log_of(folder: Path) -> list[dict]:
@@ -623,10 +633,47 @@ def test_sft_goes_on_from_a_run_json_of_an_older_version(place, tmp_path: Path) 
     for name in ("neftune", "lora_dropout", "accumulate", "mixed_precision", "patience"):
         del begun["sft"][name]
     del begun["offset"], begun["fit"]["track"]
+    del begun["data"], begun["base_dtype"], begun["weights_id"], begun["init_id"]
     (tmp_path / "run.json").write_text(json.dumps(begun))
     assert sft_on(place, tmp_path) == 8
     with pytest.raises(T2LError, match="patience was 0, now 3"):
         sft_on(place, tmp_path, sft={"patience": 3})
+
+
+def test_sft_goes_on_with_the_data_and_the_type_that_it_began_with_alone(place, tmp_path: Path) -> None:
+    suite, out = tmp_path / "suite", tmp_path / "out"
+    shutil.copytree(place / "suite", suite)
+    changed = {"tasks": (str(suite),)}
+    assert sft_on(place, out, dtype="auto", **changed) == 8
+    begun = json.loads((out / "run.json").read_text())
+    assert begun["dtype"] == "auto" and begun["base_dtype"] in ("float32", "bfloat16")
+    # What "auto" meant is not measured again: one of the two is not what this machine would choose.
+    for name in ("float32", "bfloat16"):
+        (out / "run.json").write_text(json.dumps({**begun, "base_dtype": name}))
+        base, _ = prepare(str(place / "base"), "auto", SFTConfig(), FitConfig(1), out)
+        assert str(base.dtype) == f"torch.{name}"
+    (out / "run.json").write_text(json.dumps(begun))
+    file = suite / "last" / "task.yaml"
+    file.write_text(file.read_text().replace("Do last.", "Quite another wording."))
+    with pytest.raises(T2LError, match=r"holds a run with other settings \(data was"):
+        sft_on(place, out, dtype="auto", **changed)
+
+
+def test_what_is_kept_out_is_unknown_to_the_checkpoint_that_training_begins_from(place, tmp_path) -> None:
+    assert sft_on(place, tmp_path / "one") == 8
+    start = str(tmp_path / "one" / "generator")
+    with pytest.raises(T2LError, match="was trained on last, which is to be kept out"):
+        sft_on(place, tmp_path / "two", init=start, val_tasks=("last",))
+    with pytest.raises(T2LError, match="Task empty has no training examples to be validated by"):
+        first_ones(None, Task("empty", "", "train", "", ("Do it.",), (), ()))  # type: ignore[arg-type]
+
+
+def test_the_last_loss_is_that_of_prompts_as_the_checkpoints_adapters_have_them(place, tmp_path) -> None:
+    for share, last in ((0.3, "unseen_tasks_loss"), (0.5, "described_unseen_tasks_loss")):
+        out = tmp_path / str(share)
+        sft_on(place, out, {"steps": 1, "validate_every": 1}, {"described": share}, val_tasks=("last",))
+        assert list(log_of(out)[-1])[-1] == last
+        assert Generator.load(out / "generator").says_task is (share == 0.5)
 
 
 def test_paraphrases_are_trained_on_and_the_descriptions_kept_for_scoring_never(

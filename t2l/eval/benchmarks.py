@@ -41,12 +41,15 @@ CODE: dict[str, dict[str, Any]] = {
     },
 }
 _SECONDS, _BYTES = 10, 2**30
+# How a program ends that came to its end: one that leaves early, even with status 0, has passed no test.
+_PASSED = 77
 # Run before the program in its own process: it cannot fill the disk, or take all memory and time.
 _LIMITS = f"""
 import resource
 for kind, most in (("CPU", {_SECONDS}), ("AS", {_BYTES}), ("FSIZE", 2**20), ("NPROC", 1), ("CORE", 0)):
     resource.setrlimit(getattr(resource, "RLIMIT_" + kind), (most, most))
 exec(compile(open("program.py").read(), "program.py", "exec"), {{"__name__": "__main__"}})
+__import__("os")._exit({_PASSED})
 """
 
 
@@ -68,7 +71,7 @@ def run_benchmarks(
     limits. Raises T2LError without lm-eval, for an unknown benchmark, for code where it is not allowed or
     cannot be kept in, and where a data set is missing.
     """
-    check_benchmarks(names, limit=limit, shots=shots, code=code)
+    check_benchmarks(names, limit=limit, shots=shots, code=code, data=data)
     tasks = [_task(name, None if data is None else Path(data)) for name in names]
     # Both are wrapped in a way that hides their parameters from type checkers.
     lm_eval: Any = importlib.import_module("lm_eval")
@@ -93,7 +96,9 @@ def run_benchmarks(
     return {name: _score(name, found) for name in names}
 
 
-def check_benchmarks(names: Sequence[str], *, limit: int | None, shots: int, code: bool) -> None:
+def check_benchmarks(
+    names: Sequence[str], *, limit: int | None, shots: int, code: bool, data: str | Path | None = None
+) -> None:
     """Raises T2LError for what `run_benchmarks` cannot run here, before a base is loaded."""
     known = [*BENCHMARKS, *CODE]
     if unknown := [name for name in names if name not in known]:
@@ -106,6 +111,14 @@ def check_benchmarks(names: Sequence[str], *, limit: int | None, shots: int, cod
         check_sandbox()
     if not importlib.util.find_spec("lm_eval"):
         raise T2LError("Benchmarks need the package lm-eval; install it (pip install lm-eval).")
+    for name in names if shots > 0 else ():
+        if name in CODE:
+            raise T2LError(f"{name} has no examples to be shown as solved ones; leave shots away.")
+        if data is not None and not (Path(data) / name / "train.jsonl").is_file():
+            # lm-eval would draw them from what is scored.
+            raise T2LError(
+                f"{Path(data) / name / 'train.jsonl'} is missing, which solved examples come from."
+            )
     if not names or (limit is not None and limit < 1) or shots < 0:
         raise T2LError(f"names, limit {limit} and shots {shots}: give a benchmark, at least 1, at least 0.")
 
@@ -156,12 +169,13 @@ def _score(name: str, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def program(name: str, row: dict[str, Any], answer: str) -> str:
-    """An answer as a whole program that ends without an error where it is right. name: humaneval or mbpp."""
+    """An answer as a whole program, whose last act is to pass its tests. name: humaneval or mbpp."""
     fenced = re.search(r"```(?:python)?\n(.*?)(?:```|\Z)", answer, re.DOTALL)
     text = fenced[1] if fenced else answer
     if name == "mbpp":
         return "\n".join([row.get("test_setup_code") or "", text, *row["test_list"]])
-    whole = text if f"def {row['entry_point']}" in text else row["prompt"] + text
+    # What the prompt imports an answer may use, also one that writes the function anew.
+    whole = row["prompt"] + ("\n" + text if f"def {row['entry_point']}" in text else text)
     return "\n".join([whole, row["test"], f"check({row['entry_point']})"])
 
 
@@ -212,4 +226,4 @@ def passes(text: str) -> bool:
             )
         except (subprocess.TimeoutExpired, OSError):
             return False
-    return done.returncode == 0
+    return done.returncode == _PASSED

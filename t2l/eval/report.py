@@ -93,7 +93,10 @@ def by_question(rows: Iterable[Row]) -> dict[str, dict[str, dict[tuple[int | Non
         if row["method"] not in METHODS:
             raise T2LError(f"The method {row['method']!r} is unknown; choose rows of {', '.join(METHODS)}.")
     found: dict[str, dict[str, dict[tuple[int | None, int | None], Row]]] = {}
+    generators: dict[str, Any] = {}
     for column, row in zip(columns(rows), rows, strict=True):
+        if generators.setdefault(column, row.get("generator_id")) != row.get("generator_id"):
+            raise T2LError(f"{column} has rows of two checkpoints of that name; remove those of one.")
         number, seed = row.get("description"), row.get("seed")
         mine = found.setdefault(column, {}).setdefault(row["task"], {})
         if (other := mine.get((number, seed))) is not None:

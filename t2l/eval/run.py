@@ -130,7 +130,7 @@ def _questions(
                     "adapter_of": ask.of,
                     "format": method.format or (f"top {_top(sources)}" if method.routed else None),
                     "limit": limit,
-                    "data": _data_id(ask, limit),
+                    "data": _data_id(ask, limit, says_task=method.format is not None),
                     "weights_id": base.weights_id,
                     "dtype": str(base.dtype).removeprefix("torch."),
                     "generator_id": generator.id if generator and method.needs == "generator" else None,
@@ -144,10 +144,15 @@ def _top(sources: Sources) -> int:
     return min(TOP_K, sources.stack.n or 1)
 
 
-def _data_id(ask: Ask, limit: int) -> str:
+def _data_id(ask: Ask, limit: int, *, says_task: bool) -> str:
     """Names what is asked: a row about other examples or another wording is another row."""
     examples = [[(e.input, e.output) for e in part] for part in (ask.examples, ask.task.test[:limit])]
-    return hashlib.sha256(json.dumps([examples, ask.text, ask.task.max_new_tokens]).encode()).hexdigest()[:12]
+    facts = [examples, ask.text, ask.task.max_new_tokens]
+    if says_task and ask.text is not None and ask.number is not None:
+        # Where the adapter is another task's, the prompt still says this one.
+        own = ask.task.descriptions[ask.number]
+        facts += [own] * (own != ask.text)
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
 
 def _measure(

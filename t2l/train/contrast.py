@@ -19,7 +19,7 @@ from t2l.errors import T2LError, check_range, check_whole
 from t2l.files import complete_or_absent
 from t2l.generator import Condition
 from t2l.lora import LoRASpec, LoRAWeights
-from t2l.tasks import Task, draw_tasks, family_weights, training_tasks, with_paraphrases
+from t2l.tasks import Task, digest, draw_tasks, family_weights, training_tasks, with_paraphrases
 from t2l.train.loop import FitConfig, defaults, fit
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
@@ -113,7 +113,8 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
             }
 
     folder = Path(out)
-    facts = {"method": "contrast", **asdict(run)}
+    found = {"data": digest([*said_so, *held_out])}
+    facts = {"method": "contrast", **asdict(run), **found}
 
     def export(network: nn.Module, step: int) -> None:
         _save(
@@ -135,7 +136,7 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
         folder,
         fitting,
         run=facts,
-        known=defaults(ContrastRun),
+        known={**defaults(ContrastRun), **found},
         validate=validate,
         export=export,
     )

@@ -23,10 +23,10 @@ from typing import Any
 import yaml
 
 from t2l.errors import T2LError, check_whole
+from t2l.files import replace_file
 from t2l.generator import check_text
 from t2l.tasks import Example
 from t2l.train.data import normalise, read_examples
-from t2l.train.loop import replace_file
 
 # What an encoder reads with room to spare; longer lines are no single description.
 MOST_CHARACTERS = 600

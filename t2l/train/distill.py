@@ -18,7 +18,7 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights
 from t2l.official import load_generator
-from t2l.tasks import require_descriptions, training_tasks
+from t2l.tasks import digest, require_descriptions, training_tasks
 from t2l.train.loop import FitConfig, fit, make_accelerator
 from t2l.train.recon import relative_errors, relative_loss
 from t2l.train.sft import VALIDATED, blur, stack_conditions
@@ -119,7 +119,8 @@ def train_distill(
 
     validate = _validation(ask, accelerator.device, run, trained, vectors, len(held_out))
     folder = Path(out)
-    facts = {"method": "distill", **asdict(run), "teacher_id": teacher.id, "fit": asdict(fitting)}
+    found = {"data": digest([*tasks, *held_out])}
+    facts = {"method": "distill", **asdict(run), "teacher_id": teacher.id, "fit": asdict(fitting), **found}
 
     def export(student: nn.Module, step: int) -> None:
         assert isinstance(student, T2L)
@@ -142,6 +143,7 @@ def train_distill(
         folder,
         fitting,
         run=facts,
+        known=found,
         validate=validate,
         export=export,
         accelerator=accelerator,

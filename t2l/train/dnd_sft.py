@@ -30,6 +30,7 @@ from t2l.train.sft import (
     prepare,
     reserved,
     sft_loss,
+    trained_on,
     validation,
 )
 
@@ -135,7 +136,8 @@ def train_dnd_sft(
     }
     folder, memory, held = Path(out), {}, ExitStack()
     facts: dict[str, Any] = {"method": "dnd_sft", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
-    facts |= {"init_id": start.id, "library_id": start.training.get("library_id")}
+    found = trained_on(base, [*tasks, *held_out])
+    facts |= {"init_id": start.id, "library_id": start.training.get("library_id"), **found}
 
     def save(plain: nn.Module, step: int, name: str) -> None:
         if accelerator.is_main_process:
@@ -151,7 +153,7 @@ def train_dnd_sft(
         folder,
         fitting,
         run=facts,
-        known={**defaults(DnDSFTRun), "sft": defaults(SFTConfig)},
+        known={**defaults(DnDSFTRun), "sft": defaults(SFTConfig), **found},
         validate=(lambda plain: {**means, **validate(plain)}) if groups else None,
         judge=best_kept(memory, sft.patience, lambda plain, step: save(plain, step, "best")),
         export=lambda plain, step: save(plain, step, "generator"),

@@ -22,11 +22,11 @@ from t2l.adapter import Adapter
 from t2l.attach import FreeLoRA
 from t2l.base import DEFAULT_BASE
 from t2l.errors import T2LError, check_whole
-from t2l.files import cache_folder, complete_or_absent
+from t2l.files import cache_folder, complete_or_absent, replace_file
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.peft_folder import CONFIG, WEIGHTS, peft_config, read_spec, reading
 from t2l.tasks import Task, training_tasks
-from t2l.train.loop import STATE, FitConfig, best_kept, defaults, fit, refuse_changes, replace_file
+from t2l.train.loop import STATE, FitConfig, best_kept, defaults, fit, refuse_changes
 from t2l.train.sft import (
     VALIDATED,
     SFTConfig,
@@ -40,6 +40,7 @@ from t2l.train.sft import (
     pack,
     prepare,
     sft_loss,
+    trained_on,
     validation,
 )
 
@@ -136,12 +137,12 @@ def train_library(run: LibraryRun, sft: SFTConfig, fitting: FitConfig, out: str 
     brought no lower loss on the examples kept out; its best state counts. Rows share nothing but the pass
     through the base, so a task gets the numbers that it would get alone. Several processes share the tasks.
     """
-    base, accelerator = prepare(run.base, run.dtype, sft, fitting, out)
+    base, accelerator = prepare(run.base, run.dtype, sft, fitting, out, Path(out) / TRAINING)
     tasks = _chosen(run.tasks, run.names, (), run.open_license)[0]
     spec = base.spec(run.targets, run.rank, run.alpha)
     folder, world, process = Path(out), accelerator.num_processes, accelerator.process_index
     facts = {"method": "library", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
-    facts |= {"processes": world, "names": [task.name for task in tasks]}
+    facts |= {"processes": world, "names": [task.name for task in tasks], **trained_on(base, tasks)}
     start = Adapter.load(run.shared_a).weights if run.shared_a else None
     if start is not None:
         spec.require(start.spec)
@@ -238,7 +239,7 @@ def _train_group(
         training,
         fitting,
         run={**facts, "group": [task.name for task in tasks]},
-        known=_known(),
+        known=_known(facts),
         validate=validate,
         judge=judge,
         after=snapshot,
@@ -274,8 +275,10 @@ def _begin_at(adapter: nn.Module, start: LoRAWeights) -> None:
     adapter.A.requires_grad_(False)
 
 
-def _known() -> dict[str, Any]:
-    return {**defaults(LibraryRun), "sft": defaults(SFTConfig), "fit": defaults(FitConfig)}
+def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run.json of an older version lacks."""
+    found = {key: facts[key] for key in ("weights_id", "base_dtype", "data")}
+    return {**defaults(LibraryRun), "sft": defaults(SFTConfig), "fit": defaults(FitConfig), **found}
 
 
 def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) -> int:
@@ -300,7 +303,7 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
         "unseen_tasks": [(only[0], first_ones(base, task, said(task))) for task in held_out],
     }
     groups = filled(groups, sft.patience)
-    memory, held = {}, ExitStack()
+    memory, held, found = {}, ExitStack(), trained_on(base, [*tasks, *held_out])
 
     def save(network: nn.Module, name: str) -> None:
         if accelerator.is_main_process:
@@ -313,8 +316,8 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
         sft_loss(base, sft, held=held),
         out,
         fitting,
-        run={"method": "multitask", **asdict(run), "sft": asdict(sft)},
-        known={**defaults(MultitaskRun), "sft": defaults(SFTConfig)},
+        run={"method": "multitask", **asdict(run), "sft": asdict(sft), **found},
+        known={**defaults(MultitaskRun), "sft": defaults(SFTConfig), **found},
         validate=validation(base, groups),
         judge=best_kept(memory, sft.patience, lambda network, _: save(network, "best")),
         export=lambda network, _: save(network, "adapter"),
@@ -339,7 +342,7 @@ def _claim(folder: Path, facts: dict[str, Any], accelerator: Any) -> None:
     """Writes the settings of a library that begins, and refuses to go on with others."""
     file = folder / TRAINING / "run.json"
     if file.is_file():
-        refuse_changes(file, facts, _known())
+        refuse_changes(file, facts, _known(facts))
     elif (folder / INDEX).exists():
         raise T2LError(f"{folder} holds a library that was made elsewhere; choose another --out.")
     # Nobody writes before all have looked.

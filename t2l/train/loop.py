@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from t2l.errors import T2LError, check_whole
+from t2l.files import replace_file
 
 STATE, LOG, RUN = "state.pt", "log.jsonl", "run.json"
 # In place of STATE where no process holds all of it: a folder as accelerate writes it, and how far it is.
@@ -246,7 +247,12 @@ def fit(
             done += 1
             bar.update()
             if after:
-                after(plain, done)
+                try:
+                    after(plain, done)
+                except (OSError, T2LError) as err:
+                    bar.write(
+                        f"What is kept of step {done} failed ({err}); training goes on.", file=sys.stderr
+                    )
             stopped = _agreed(accelerator, interrupted(), alone)
             if done % config.log_every == 0 or done == total:
                 row = {"step": done, "lr": config.rate(done - 1), **window.close(accelerator, alone)}
@@ -454,16 +460,6 @@ def _begin(folder: Path, settings: dict[str, Any], done: int) -> None:
         raise T2LError(f"{folder} cannot be written ({err}); choose another --out.") from err
 
 
-def replace_file(file: Path, text: str) -> None:
-    """The text in the file's place, at once: a process may be killed at any time."""
-    work = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        work.write_text(text, encoding="utf-8")
-        os.replace(work, file)
-    finally:
-        work.unlink(missing_ok=True)
-
-
 def _step(line: str) -> float:
     """The step of a log line; infinity for one that was cut off."""
     try:
@@ -593,18 +589,27 @@ def _sharded(folder: Path) -> Path:
 
 
 def _save_sharded(folder: Path, step: int, accelerator: Any, memory: dict[str, Any]) -> None:
+    from accelerate.utils import broadcast_object_list
+
     work, old = folder / f".{SHARDED}-new", folder / f".{SHARDED}-old"
     if accelerator.is_main_process:
         shutil.rmtree(work, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(work))
     accelerator.wait_for_everyone()
+    failed: list[OSError | None] = [None]
     if accelerator.is_main_process:
-        text = json.dumps({"step": step, "memory": memory})
-        (work / PROGRESS).write_text(text, encoding="utf-8")
-        shutil.rmtree(old, ignore_errors=True)
-        if (folder / SHARDED).exists():
-            (folder / SHARDED).rename(old)
-        work.rename(folder / SHARDED)
-        shutil.rmtree(old, ignore_errors=True)
-    accelerator.wait_for_everyone()
+        try:
+            text = json.dumps({"step": step, "memory": memory})
+            (work / PROGRESS).write_text(text, encoding="utf-8")
+            shutil.rmtree(old, ignore_errors=True)
+            if (folder / SHARDED).exists():
+                (folder / SHARDED).rename(old)
+            work.rename(folder / SHARDED)
+            shutil.rmtree(old, ignore_errors=True)
+        except OSError as err:
+            failed = [err]
+    # All hear of it: what follows is done by every process, or by none.
+    broadcast_object_list(failed)
+    if failed[0] is not None:
+        raise failed[0]

@@ -3,9 +3,10 @@ Knows tasks, networks and the base; not how steps are counted or saved."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 
 from t2l.adapter import Adapter
 from t2l.attach import attached, transformer_layers
-from t2l.base import DEFAULT_BASE, BaseModel, choose_device
+from t2l.base import DEFAULT_BASE, BaseModel, choose_device, choose_dtype
+from t2l.dnd import DnD
 from t2l.encoder import DEFAULT_ENCODER, TextEncoder
 from t2l.errors import T2LError, check_range, check_whole
 from t2l.generator import Condition, Generator
@@ -27,6 +29,7 @@ from t2l.packed import pack_linears
 from t2l.tasks import (
     Example,
     Task,
+    digest,
     draw_tasks,
     family_weights,
     require_descriptions,
@@ -34,7 +37,7 @@ from t2l.tasks import (
     with_paraphrases,
 )
 from t2l.train.contrast import load_encoder_adapter
-from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
+from t2l.train.loop import RUN, FitConfig, best_kept, defaults, fit, make_accelerator
 
 IGNORED = -100
 VALIDATED = 64
@@ -471,7 +474,12 @@ def kept_out(base: BaseModel, task: Task, description: str = "") -> list[Tokens]
 
 
 def first_ones(base: BaseModel, task: Task, description: str = "") -> list[Tokens]:
-    """The examples of a task that is kept out whole, by which it is validated."""
+    """The examples of a task that is kept out whole, by which it is validated.
+
+    Raises T2LError for a task without any.
+    """
+    if not task.train:
+        raise T2LError(f"Task {task.name} has no training examples to be validated by; keep another one out.")
     return [tokenise(base, example, description) for example in task.train[:16]]
 
 
@@ -515,13 +523,16 @@ def validation(
 
 
 def prepare(
-    name: str, dtype: str, sft: SFTConfig, fitting: FitConfig, out: str | Path
+    name: str, dtype: str, sft: SFTConfig, fitting: FitConfig, out: str | Path, begun: str | Path = ""
 ) -> tuple[BaseModel, Any]:
-    """A base made ready for training, and the run's Accelerator; raises T2LError for what cannot be had."""
+    """A base made ready for training, and the run's Accelerator; raises T2LError for what cannot be had.
+
+    begun: folder of the run's settings, default `out`: what "auto" meant when it began it means to the end.
+    """
     # First, since it tells this process which GPU is its own.
     cpu = choose_device("auto").type == "cpu"
     accelerator = make_accelerator(fitting, out, cpu=cpu, mixed_precision=sft.mixed_precision)
-    base = BaseModel.load(name, dtype=dtype)
+    base = BaseModel.load(name, dtype=_settled(dtype, accelerator, Path(begun or out) / RUN))
     if cpu:
         # The backward of fused attention is a slow path on CPU: 1.3 times the plain one's time.
         base.model.set_attn_implementation("eager")
@@ -529,6 +540,30 @@ def prepare(
     if sft.gradient_checkpointing:
         checkpoint_layers(base.model)
     return base, accelerator
+
+
+def _settled(dtype: str, accelerator: Any, file: Path) -> str:
+    """The type of the base: for "auto" what the run began with, else what its first process measures."""
+    from accelerate.utils import broadcast_object_list
+
+    if dtype != "auto":
+        return dtype
+    chosen = [""]
+    if accelerator.is_main_process:
+        with suppress(OSError, ValueError, AttributeError):
+            chosen = [json.loads(file.read_text(encoding="utf-8")).get("base_dtype", "")]
+        chosen = [chosen[0] or _name(choose_dtype("auto", choose_device("auto")))]
+    broadcast_object_list(chosen)
+    return chosen[0]
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def trained_on(base: BaseModel, tasks: Sequence[Task]) -> dict[str, str]:
+    """What a run must find again when it goes on, beside its settings: base, its type, and the data."""
+    return {"weights_id": base.weights_id, "base_dtype": _name(base.dtype), "data": digest(tasks)}
 
 
 def checkpoint_layers(model: Any) -> None:
@@ -596,6 +631,13 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license, run.names)
     require_descriptions((*tasks, *held_out), run.descriptions)
     start = Generator.load(run.init) if run.init else None
+    if start and (known := set(run.val_tasks) & set(start.training.get("tasks", ()))):
+        raise T2LError(
+            f"{run.init} was trained on {min(known)}, which is to be kept out; keep out tasks that it does "
+            "not know."
+        )
+    if start and start.encoder_name != run.encoder:
+        raise T2LError(f"{run.init} reads descriptions by {start.encoder_name}, not by {run.encoder}.")
     fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
     if start and not fitted:
         fitted = start.encoder_adapter
@@ -644,8 +686,10 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     scored = list(zip(trained, unsaid, tasks, strict=True))[:: -(-len(tasks) // VALIDATED)]
     some = [(seen, new, task) for seen, new, task in scored if reserved(task)]
     unseen = [(embed(task.descriptions), task) for task in held_out]
-    groups = {}
-    for prefix, says in (("", False), ("described_", True))[: 2 if sft.described else 1]:
+    groups, says_task = {}, sft.described >= 0.5
+    # The last of them judges: with prompts as those of the checkpoint's adapters will be.
+    prompts = [("", False), ("described_", True)][: 2 if sft.described else 1]
+    for prefix, says in prompts if says_task else prompts[::-1]:
 
         def said(task: Task, number: int, says: bool = says) -> str:
             return task.descriptions[number] if says else ""
@@ -660,6 +704,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     groups = filled(groups, sft.patience)
     folder, memory, held = Path(out), {}, ExitStack()
     facts = {"method": "sft", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
+    found = trained_on(base, [*said_so, *held_out]) | {"init_id": start.id if start else ""}
+    facts |= found
 
     def save(trained_network: nn.Module, step: int, name: str) -> None:
         if not accelerator.is_main_process:
@@ -673,7 +719,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
             training,
             encoder_adapter=fitted,
             index=index,
-            says_task=sft.described >= 0.5,
+            says_task=says_task,
         )
         generator.save(folder / name)
 
@@ -684,7 +730,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         folder,
         fitting,
         run=facts,
-        known={**defaults(SFTRun), "sft": defaults(SFTConfig)},
+        known={**defaults(SFTRun), "sft": defaults(SFTConfig), **found},
         validate=validation(base, groups),
         judge=best_kept(memory, sft.patience, lambda network, step: save(network, step, "best")),
         export=lambda network, step: save(network, step, "generator"),
@@ -696,13 +742,23 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     )
 
 
-def _begin_from(network: T2L, start: nn.Module) -> None:
+def _begin_from(network: T2L, start: T2L | DnD) -> None:
     """Copies a trained network's weights; raises T2LError where they do not fit."""
     state, wanted = start.state_dict(), network.state_dict()
     lacking = {key for key in wanted.keys() - state.keys() if not key.startswith("reader.")}
-    if lacking or state.keys() - wanted.keys() or any(wanted[k].shape != state[k].shape for k in state):
+    # Heads of two modules may have one shape: which is whose is told by the order of the targets.
+    ours, theirs = (
+        (s.n_layers, list(s.targets), s.rank, s.alpha, s.use_rslora)
+        for s in (network.config.spec, start.config.spec)
+    )
+    if (
+        ours != theirs
+        or lacking
+        or state.keys() - wanted.keys()
+        or any(wanted[k].shape != state[k].shape for k in state)
+    ):
         raise T2LError(
             "The checkpoint given as init has another form than this run; give the same variant, sizes, rank "
-            "and targets, or train without init."
+            "and alpha, the targets in the same order, or train without init."
         )
     network.load_state_dict(state, strict=False)
