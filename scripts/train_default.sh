@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Data and training of the default, from the shipped weights on: the grid and the written tasks are made, the encoder's
 # LoRA is fitted to their descriptions, then the hypernetwork is trained on all; docs/recipe.md tells the runs so far.
-# It goes on where it was interrupted. TASKS is a suite of tasks of split train; data/kept_out.txt is never trained on.
+# It goes on where it was interrupted; START=CHECKPOINT begins elsewhere. TASKS is a suite of tasks of split train;
+# data/kept_out.txt is never trained on.
 # Further arguments go to `t2l train sft`.
 #   bash scripts/train_default.sh TASKS OUT [--steps 1300 ...]
 set -euo pipefail
@@ -32,11 +33,11 @@ kept=$(cd "$out" && for name in $(cat "$here/data/kept_out.txt"); do
 done | paste -sd,)
 common=(--tasks "$suites" --open-license --val-tasks "$kept" --paraphrases "$here/data/paraphrases.yaml")
 
-start=$here/checkpoints/smollm2-135m-t2l-m
+start=${START:-$here/checkpoints/smollm2-135m-t2l-m}
 "$python" -m t2l train encoder "${common[@]}" --init "$start" --family-power 0.4 --tasks-per-step 64 \
     --steps "${ENCODER_STEPS:-300}" --learning-rate 7e-4 --out "$out/encoder"
 "$python" -m torch.distributed.run --standalone --nproc_per_node "${PROCESSES:-2}" -m t2l train sft "${common[@]}" \
     --variant m --head-size 256 --targets self_attn.q_proj,self_attn.v_proj,self_attn.o_proj,mlp.down_proj \
     --init "$start" --encoder-adapter "$out/encoder/encoder" \
     --tasks-per-step 24 --tokens-per-row 96 --steps 1300 --learning-rate 1.5e-3 --warmup 0.03 --condition-noise 0.4 \
-    --described 0.5 --family-power 0.65 --validate-every 400 --out "$out/sft" "$@"
+    --described 0.7 --family-power 0.65 --validate-every 400 --out "$out/sft" "$@"
