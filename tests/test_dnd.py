@@ -541,7 +541,8 @@ def test_an_adapter_of_prompts_is_an_adapter_like_any_other(studio: Studio, gene
         studio.show([])
     with pytest.raises(T2LError, match="from example prompts, not from a description"):
         studio.describe("Give the plural.")
-    assert studio.reads == {"prompts", "text"}
+    # The shipped checkpoints, which read texts, are of another base.
+    assert studio.reads == {"prompts"}
 
 
 def test_prompts_stand_on_the_card_only_where_a_person_agreed(studio: Studio) -> None:
