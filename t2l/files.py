@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,11 +85,15 @@ def complete_file(file: str | Path) -> Iterator[Path]:
         ) from err
 
 
-def replace_file(file: Path, text: str) -> None:
-    """The text in the file's place, at once: a process may be killed at any time."""
-    work = file.with_name(f".{file.name}.{os.getpid()}")
+def replace_file(file: Path, data: str | bytes) -> None:
+    """The text or the bytes in the file's place, at once: a process may be killed at any time."""
+    # Two threads may write one file at once: each writes its own.
+    work = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        work.write_text(text, encoding="utf-8")
+        if isinstance(data, bytes):
+            work.write_bytes(data)
+        else:
+            work.write_text(data, encoding="utf-8")
         os.replace(work, file)
     finally:
         work.unlink(missing_ok=True)

@@ -169,6 +169,8 @@ class Shelf:
                 raise
         _loaded.keep(folder, stamp, adapter)
         _touch(folder)
+        # Of several shelves too the one used longest ago makes room.
+        _touch(self.folder)
         return adapter
 
     def entry(self, id: str) -> Entry:

@@ -32,7 +32,7 @@ from t2l.card import LICENSES, Measured, Sample, Told, is_hub_id, known_license
 from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
 from t2l.examples import MAX_ROWS, check_examples, check_solved, read_examples, read_solved, table
-from t2l.files import complete_or_absent
+from t2l.files import complete_or_absent, replace_file
 from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
 from t2l.hub import (
     Found,
@@ -712,8 +712,8 @@ class Studio:
         checkpoint: str,
         visitor: str,
     ) -> Iterator[Scores | Wordings]:
-        says = self.generator_of(checkpoint).says_task
-        told = list(texts) if says else [""] * len(texts)
+        says_task = self.generator_of(checkpoint).says_task
+        told = [text if says_task else "" for text in texts]
         for scores in self._score(choosing, [made[i] for i in range(len(texts))], told):
             yield scores
         # Of equal ones the first: a person's own words before ours.
@@ -820,12 +820,7 @@ class Studio:
 
     def adapter(self, id: str, *, visitor: str = "") -> Adapter:
         """An adapter of the shelf; raises T2LError where it is gone."""
-        shelf = self.shelf_of(visitor)
-        adapter = shelf.get(id)
-        with suppress(OSError):
-            # A shelf that is used is not the first that makes room, see `_make_room`.
-            os.utime(shelf.folder)
-        return adapter
+        return self.shelf_of(visitor).get(id)
 
     def adapters(self, *, visitor: str = "") -> tuple[Entry, ...]:
         """What the shelf holds, newest first; reads no weights."""
@@ -893,15 +888,11 @@ class Studio:
     def file(self, name: str, data: bytes, *, visitor: str = "") -> Path:
         """A file to download, in the place of the last one of that name; a visitor has one of each."""
         file = self._zip_folder(self.shelf_of(visitor), "files") / name
-        work = file.with_name(f".{name}.{threading.get_ident()}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            work.write_bytes(data)
-            work.replace(file)
+            replace_file(file, data)
         except OSError as err:
             raise T2LError(f"{name} cannot be written ({err}); free some space.") from err
-        finally:
-            work.unlink(missing_ok=True)
         return file
 
     def _zip_folder(self, shelf: Shelf, id: str) -> Path:

@@ -52,7 +52,7 @@ def test_an_adapter_that_was_trained_with_the_task_in_its_prompts_has_it_said(
     shutil.copytree(checkpoints_folder() / DEFAULT_CHECKPOINT, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "says_task": True}))
-    telling = Studio(folder, shelf=tmp_path / "shelf", dtype="float32")
+    telling = Studio(str(folder), shelf=tmp_path / "shelf", dtype="float32")
     made, plain = telling.describe(PLURAL), studio.describe(PLURAL)
     assert made.adapter.says_task and telling.adapter(made.adapter.id).says_task
     (*_, scores), weights = telling.score([made.adapter.id], EXAMPLES), made.adapter.weights

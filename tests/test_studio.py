@@ -245,7 +245,7 @@ def test_checkpoints_of_another_base_are_not_offered(tmp_path: Path) -> None:
     elsewhere = Studio(shelf=tmp_path, setup=Setup.chosen("gemma-2-2b"))
     assert elsewhere.checkpoints() == () and elsewhere.reads == {"text"}
     shutil.copytree(find_checkpoint(DEFAULT_CHECKPOINT), tmp_path / "mine")
-    names = [c.name for c in Studio(tmp_path / "mine", shelf=tmp_path / "shelf").checkpoints()]
+    names = [c.name for c in Studio(str(tmp_path / "mine"), shelf=tmp_path / "shelf").checkpoints()]
     assert DEFAULT_CHECKPOINT in names and "mine" not in names
 
 
