@@ -49,10 +49,14 @@ def one_lora_each(
         return network(torch.arange(len(tasks))), validate(network)["kept_out_loss"]
 
 
-def scores(base: BaseModel, task: Task, weights: LoRAWeights, limit: int) -> tuple[float, float]:
-    """Strict and lenient means over a task's first test examples."""
+def scores(
+    base: BaseModel, task: Task, weights: LoRAWeights, limit: int, said: str = ""
+) -> tuple[float, float]:
+    """Strict and lenient means over a task's first test examples; `said` is what prompts say of it."""
     asked = task.test[:limit]
-    prompts = [base.prompt_ids([{"role": "user", "content": example.input}]) for example in asked]
+    prompts = [
+        base.prompt_ids(base.told([{"role": "user", "content": example.input}], said)) for example in asked
+    ]
     answers = answer(base, prompts, weights, task.max_new_tokens)
     pairs = list(zip(answers, (example.output for example in asked), strict=True))
     return (
@@ -97,8 +101,9 @@ def main() -> None:
     for index, task in enumerate(tasks):
         own = scores(base, task, tries[best][0][index], args.limit)
         # Mean over two descriptions that were trained on, never the better one.
-        made = generator.generate([task.descriptions[0], task.descriptions[3]])
-        ours = [scores(base, task, made[number], args.limit) for number in range(2)]
+        texts = [task.descriptions[0], task.descriptions[3]]
+        made, said = generator.generate(texts), texts if generator.says_task else ["", ""]
+        ours = [scores(base, task, made[number], args.limit, said[number]) for number in range(2)]
         row = {"task": task.name, "lora": own[0], "t2l": statistics.mean(score[0] for score in ours)}
         row |= {"lora_lenient": own[1], "t2l_lenient": statistics.mean(score[1] for score in ours)}
         rows.append(row)

@@ -6,8 +6,9 @@
 The index holds every task of the checkpoint's training that --tasks have, as the mean direction of its
 trained descriptions; vectors that are there, as training writes them, stay. So the folders choose what a page
 names as near: thousands of generated tasks need not be shipped. The threshold comes from scored descriptions
-that were not trained on (methods t2l and t2l_unseen of `t2l eval`): the similarity that best separates those
-whose adapter answers at least one of five examples right from the others (Youden's J).
+that were not trained on (methods t2l and t2l_unseen of `t2l eval`, or t2l_told and t2l_told_unseen for a
+checkpoint that says its tasks): the similarity that best separates those whose adapter answers at least one
+of five examples right from the others (Youden's J).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
+from t2l.eval.methods import own_way
 from t2l.eval.run import read_rows
 from t2l.generator import Condition, Generator
 from t2l.likeness import TaskIndex
@@ -79,9 +81,10 @@ def main() -> None:
         index = replace(index, names=tuple(names), descriptions=told, centres=index.centres[kept])
     report = {"checkpoint": generator.name, "tasks": len(index.names), "trained_on": len(training["tasks"])}
     if args.results:
+        asked = [own_way(name, generator) for name in UNTRAINED]
         scores: dict[tuple[str, int], list[float]] = defaultdict(list)
         for row in itertools.chain.from_iterable(read_rows(file) for file in args.results.split(",")):
-            if row["method"] in UNTRAINED and row["generator_id"] == generator.id:
+            if row["method"] in asked and row["generator_id"] == generator.id:
                 scores[row["task"], row["description"]].append(row["strict"])
         points = []
         for (name, number), values in scores.items():

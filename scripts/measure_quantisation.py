@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from t2l.base import BaseModel, quiet
+from t2l.eval.methods import own_way
 from t2l.eval.report import lines, summarize
 from t2l.eval.run import evaluate
 from t2l.generator import Generator
@@ -56,13 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", required=True, help="folders of task suites, separated by commas")
     parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT)
-    parser.add_argument("--methods", default="t2l")
+    parser.add_argument("--methods", help="by commas; default the checkpoint's own way of asking")
     parser.add_argument("--limit", type=int, default=25)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
     generator = Generator.load(find_checkpoint(args.checkpoint))
+    methods = args.methods.split(",") if args.methods else [own_way("t2l", generator)]
     suite = read_suites(args.tasks.split(","), split="eval")
     tasks = [task for task in suite.values() if not task.benchmark]
     results = {}
@@ -76,7 +78,7 @@ def main() -> None:
         base.model.to(torch.bfloat16)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "rows.jsonl"
-            rows = evaluate(tasks, args.methods.split(","), base, generator, file, limit=args.limit)
+            rows = evaluate(tasks, methods, base, generator, file, limit=args.limit)
         summary = summarize(rows)
         name = "as it is" if seed is None else f"noise, seed {seed}"
         results[name] = {**facts, "report": summary}

@@ -34,9 +34,12 @@ def main() -> None:
     for name, task in yaml.safe_load(Path(args.phrases).read_text(encoding="utf-8")).items():
         inputs = [example["input"] for example in task["examples"]]
         wanted = [example["output"] for example in task["examples"]]
-        prompts = [base.prompt_ids([{"role": "user", "content": text}]) for text in inputs]
         right[name] = 0
         for phrase in task["phrases"]:
+            said = phrase if generator.says_task else ""
+            prompts = [
+                base.prompt_ids(base.told([{"role": "user", "content": text}], said)) for text in inputs
+            ]
             answers = answer(base, prompts, generator.generate([phrase])[0], 32)
             hits = sum(strict(a, w) for a, w in zip(answers, wanted, strict=True))
             right[name] += 2 * hits > len(inputs)

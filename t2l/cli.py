@@ -218,7 +218,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", default="eval", choices=["train", "eval"])
     evaluate.add_argument("--names", type=_names, default=(), help="only these tasks, separated by commas")
     evaluate.add_argument(
-        "--methods", type=_names, default=("base", "description", "icl", "t2l"), help="separated by commas"
+        "--methods",
+        type=_names,
+        default=(),
+        help="separated by commas (default base,description,icl and t2l, or t2l_told where the checkpoint "
+        "was trained with the task in its prompts)",
     )
     evaluate.add_argument("--limit", type=int, default=100, help="test examples of each task")
     evaluate.add_argument("--seeds", type=int, default=1, help="of methods that draw examples")
@@ -702,7 +706,7 @@ def _sharing(device: str) -> tuple[Any, str]:
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import BaseModel, quiet
-    from t2l.eval.methods import read_multitask
+    from t2l.eval.methods import own_way, read_multitask
     from t2l.eval.report import lines, summarize
     from t2l.eval.run import evaluate
     from t2l.official import load_generator
@@ -721,7 +725,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     base = BaseModel.load(generator.spec.base_model, dtype=args.dtype, device=device)
     rows = evaluate(
         tasks,
-        args.methods,
+        args.methods or ("base", "description", "icl", own_way("t2l", generator)),
         base,
         generator,
         args.out,

@@ -25,7 +25,7 @@ from t2l.eval.formats import (
     SHOTS,
     SHOTS_FORMAT,
 )
-from t2l.eval.methods import METHODS, N_SHOTS, Ask, other_task
+from t2l.eval.methods import METHODS, N_SHOTS, Ask, other_task, own_way
 from t2l.eval.metrics import lenient, strict
 from t2l.eval.report import RESAMPLES, fill, interval, summarize, tables, task_scores
 from t2l.eval.run import _data_id, evaluate, read_rows
@@ -453,6 +453,16 @@ def test_formats_are_chosen_by_strict_then_lenient_on_evenly_spaced_tasks(small:
     assert {(r["method"], r["format"]) for r in rows} == set(script.candidates())
     keys = [(r["method"], -r["strict"], -r["lenient"]) for r in rows]
     assert keys == sorted(keys)
+
+
+def test_a_checkpoint_is_asked_as_it_was_trained() -> None:
+    names = ("t2l", "t2l_unseen", "t2l_other", "t2l_icl", "t2l_junk", "icl", "dnd")
+    told: Any = SimpleNamespace(says_task=True)
+    assert [own_way(name, told) for name in names] == [
+        *("t2l_told", "t2l_told_unseen", "t2l_told_other", "t2l_told_icl", "t2l_junk", "icl", "dnd")
+    ]
+    for plain in (None, SimpleNamespace(says_task=False)):
+        assert [own_way(name, plain) for name in names] == [*names]  # type: ignore[arg-type]
 
 
 def test_a_row_is_another_one_where_its_prompt_says_the_task_otherwise(tasks) -> None:

@@ -101,6 +101,30 @@ def test_several_checkpoints_stand_side_by_side() -> None:
         summarize([*one, *other])
 
 
+def test_methods_may_be_measured_in_types_of_their_own_and_the_report_says_so() -> None:
+    rows = [row("base", "a", 0), *({**r, "dtype": "float32"} for r in three("t2l", "a", 1, 1, 1))]
+    report = summarize(rows)
+    assert report["settings"]["dtype"] == {"bfloat16": ["base"], "float32": ["t2l"]}
+    assert missing(report)[0] == "The base computed in several types (bfloat16: base; float32: t2l)."
+    assert summarize(rows[1:])["settings"]["dtype"] == "float32"
+
+
+def test_differences_are_told_from_the_checkpoints_own_way_of_asking() -> None:
+    rows = [
+        row("base", "a", 0),
+        *(r for method in ("t2l", "t2l_told", "t2l_told_icl") for r in three(method, "a", 1, 1, 1)),
+    ]
+    plain = [{**r, "generator_id": "1" * 64} if r["method"] != "base" else r for r in rows]
+    told = [{**r, "says_task": True} if r["method"] != "base" else r for r in plain]
+    for those, lead in ((plain, "t2l"), (told, "t2l_told"), (rows[:1], None)):
+        differences = summarize(those)["groups"][0]["differences"]
+        assert {d["method"] for d in differences} == ({lead} if lead else set())
+    # Of several checkpoints the first one's.
+    other = [{**r, "generator_id": "2" * 64} for r in three("t2l", "a", 0, 0, 0)]
+    (group,) = summarize([*told, *other])["groups"]
+    assert {d["method"] for d in group["differences"]} == {"t2l_told@11111111"}
+
+
 def test_what_is_missing_is_told() -> None:
     report = summarize([row("base", "a", 1), row("icl", "b", 1), row("base", "b", 1)])
     first, second = missing(report)

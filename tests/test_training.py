@@ -30,7 +30,7 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
 from t2l.tasks import Example, Task, read_suite
 from t2l.train import loop
-from t2l.train.contrast import ContrastRun, load_encoder_adapter, train_encoder
+from t2l.train.contrast import ContrastRun, learned, load_encoder_adapter, train_encoder
 from t2l.train.loop import FitConfig, fit
 from t2l.train.sft import (
     SFTConfig,
@@ -345,6 +345,10 @@ def test_the_encoder_learns_which_descriptions_mean_one_task(tmp_path: Path) -> 
     train_encoder(further, FitConfig(1, learning_rate=1e-7), tmp_path / "further")
     again = TextEncoder(adapter=load_encoder_adapter(tmp_path / "further" / "encoder"))
     torch.testing.assert_close(again.encode(texts), fitted.encode(texts), atol=1e-3, rtol=0)
+    # What it knows is nothing to choose by, for a run that begins there or takes it.
+    assert learned(out / "encoder") == learned(tmp_path / "further" / "encoder") == sorted(names)
+    with pytest.raises(T2LError, match="encoder was trained on last_word, which is to be kept out"):
+        train_encoder(replace(further, val_tasks=("last_word",)), FitConfig(1), tmp_path / "other")
     with pytest.raises(T2LError, match="The adapter to begin from has the form"):
         train_encoder(replace(further, rank=2), FitConfig(1), tmp_path / "other")
     # What is merged is what was trained.
@@ -664,6 +668,19 @@ def test_what_is_kept_out_is_unknown_to_the_checkpoint_that_training_begins_from
     start = str(tmp_path / "one" / "generator")
     with pytest.raises(T2LError, match="was trained on last, which is to be kept out"):
         sft_on(place, tmp_path / "two", init=start, val_tasks=("last",))
+    # The encoder's knowledge counts as well.
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "config.json").write_text('{"training": {"tasks": ["last"]}}')
+    with pytest.raises(T2LError, match="encoder was trained on last, which is to be kept out"):
+        sft_on(place, tmp_path / "two", encoder_adapter=str(tmp_path / "encoder"), val_tasks=("last",))
+    # Nor may a run in between forget it.
+    everything = Generator.load(start).training["tasks"]
+    some = tuple(name for name in everything if name != "last")
+    assert sft_on(place, tmp_path / "two", init=start, names=some, sft={"tasks_per_step": 1}) == 8
+    start = str(tmp_path / "two" / "generator")
+    assert Generator.load(start).training["tasks"] == [*some, "last"]
+    with pytest.raises(T2LError, match="was trained on last, which is to be kept out"):
+        sft_on(place, tmp_path / "three", init=start, val_tasks=("last",))
     with pytest.raises(T2LError, match="Task empty has no training examples to be validated by"):
         first_ones(None, Task("empty", "", "train", "", ("Do it.",), (), ()))  # type: ignore[arg-type]
 

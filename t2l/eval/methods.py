@@ -282,6 +282,11 @@ class Method:
         """Whether it answers with a generated adapter of the task itself: what is evaluated."""
         return self.whose is _own or (self.adapter is _shown and self.examples == N_PROMPTS)
 
+    @property
+    def tells(self) -> bool:
+        """Whether the prompt says the task as in training, see `Generator.says_task`."""
+        return self.prompt in (_told, _told_and_shown_before)
+
 
 def _t2l(label: str, descriptions: tuple[int, ...], whose: Whose = _own, told: bool = False) -> Method:
     prompt, form = (_told, TRAINED_FORMAT) if told else (_input_alone, None)
@@ -346,6 +351,8 @@ METHODS = {
         "the library's LoRA of the task itself", _input_alone, (None,), _of_library, _itself, "library"
     ),
     "t2l": _t2l("**Text-to-LoRA**, input alone", THREE),
+    # The protocol of the paper, whose prompts hold the definition of the task.
+    "t2l_told": _t2l("**Text-to-LoRA**, description in the prompt too", THREE, told=True),
     # For tasks that were trained on: descriptions that were trained on as well, and two that were not.
     "t2l_seen": _t2l("Text-to-LoRA, trained task, trained descriptions", (0, 3)),
     "t2l_unseen": _t2l("Text-to-LoRA, trained task, new descriptions", (6, 7)),
@@ -377,8 +384,6 @@ METHODS = {
         format=PLAIN_SHOTS,
         examples=N_SHOTS,
     ),
-    # The protocol of the paper, whose prompts hold the definition of the task.
-    "t2l_told": _t2l("**Text-to-LoRA**, description in the prompt too", THREE, told=True),
     "t2l_told_seen": _t2l(
         "Text-to-LoRA, trained task, trained descriptions, in the prompt too", (0, 3), told=True
     ),
@@ -415,6 +420,12 @@ METHODS = {
     **{f"finetune_{n}": _tuned(n) for n in (16, 32, 64, 128, 256, 512)},
     "finetune_full": _tuned(None),
 }
+
+
+def own_way(name: str, generator: Generator | None) -> str:
+    """The method that asks as `name` does, in the way that the generator's adapters are asked elsewhere."""
+    told = name.replace("t2l", "t2l_told", 1)
+    return told if generator and generator.says_task and told in METHODS else name
 
 
 def adapters_id(method: Method, sources: Sources) -> str | None:

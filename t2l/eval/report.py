@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -162,7 +162,7 @@ def summarize(held_out: Sequence[Row], trained: Sequence[Row] = ()) -> dict[str,
     for row in held_out:
         if row.get("split") == "train":
             raise T2LError(f"{row['task']} is a task of split train; give its file with --seen.")
-    settings = {name: _one(rows, name) for name in ("dtype", "weights_id")}
+    settings = {"weights_id": _one(rows, "weights_id"), "dtype": _types(rows)}
     # Two tables: each may have a limit of its own.
     parts = (("limit", held_out), ("trained_limit", trained))
     settings |= {name: _one(part, "limit") for name, part in parts if part}
@@ -179,6 +179,17 @@ def summarize(held_out: Sequence[Row], trained: Sequence[Row] = ()) -> dict[str,
     by_group["trained"] = list(trained)
     groups = [{"group": group, **_summary(mine)} for group, mine in by_group.items() if mine]
     return {"settings": settings, "groups": groups}
+
+
+def _types(rows: Sequence[Row]) -> Any:
+    """The type that the base computed in; where methods were measured in several, type -> methods."""
+    by_method: dict[str, list[Row]] = {}
+    for column, row in zip(columns(rows), rows, strict=True):
+        by_method.setdefault(column, []).append(row)
+    found: dict[str, list[str]] = {}
+    for column, mine in by_method.items():
+        found.setdefault(_one(mine, "dtype"), []).append(column)
+    return found if len(found) > 1 else next(iter(found))
 
 
 def _one(rows: Sequence[Row], name: str) -> Any:
@@ -203,8 +214,8 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
         }
         for method, tasks in scores.items()
     ]
-    # Differences are told from the side of the first method that answers with a task's own adapter.
-    lead = next((method for method in scores if method_of(method).leads), "")
+    says_task = {c for c, row in zip(columns(rows), rows, strict=True) if row.get("says_task")}
+    lead = _lead(list(scores), says_task)
     mine, differences = scores.get(lead, {}), []
     each = {metric: outcomes(rows, metric) for metric in METRICS}
     for other, theirs in scores.items():
@@ -232,6 +243,16 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
     return {"methods": methods, "differences": differences, "tasks": by_task}
 
 
+def _lead(found: Sequence[str], says_task: Container[str]) -> str:
+    """The column from whose side differences are told; "" where no adapter is of the task itself.
+
+    Of the first checkpoint's, that which asks in its way.
+    """
+    leading = [column for column in found if method_of(column).leads]
+    mine = [column for column in leading if column.partition("@")[2] == leading[0].partition("@")[2]]
+    return min(mine, key=lambda column: method_of(column).tells != (column in says_task), default="")
+
+
 def _percent(values: Sequence[tuple[float, float]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, column in zip(METRICS, zip(*values, strict=True), strict=True):
@@ -247,6 +268,9 @@ def _rounded(ends: tuple[float, float]) -> list[float]:
 def missing(report: dict[str, Any]) -> list[str]:
     """What the tables lack, in sentences: methods without rows, and tasks that a method leaves out."""
     out = []
+    if isinstance(types := report["settings"]["dtype"], dict):
+        told = "; ".join(f"{name}: {', '.join(methods)}" for name, methods in types.items())
+        out.append(f"The base computed in several types ({told}).")
     there = {row["method"].partition("@")[0] for group in report["groups"] for row in group["methods"]}
     if lacking := [name for name in METHODS if name not in there]:
         out.append(f"Not measured: {', '.join(lacking)}.")

@@ -233,6 +233,7 @@ def _rows(asked: Sequence[Question], sources: Sources) -> list[dict[str, Any]]:
                 "similarity": sources.similarity(ask.text) if generator else None,
                 "generator": generator.name if generator else None,
                 "trained_tasks": len(generator.training.get("tasks", ())) if generator else None,
+                "says_task": generator.says_task if generator else None,
                 # Answers quote inputs: those of data that may not be passed on stay out of results.
                 "first_answers": [a[:80] for a in texts[:3]] if task.open_license else [],
                 "versions": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
     Source: the loss is that of SimCSE, arXiv 2104.08821, with wordings of a task as positives.
     """
     encoder = TextEncoder(run.encoder)
+    known = learned(run.init) if run.init else []
+    keep_out(run.val_tasks, known, run.init)
     usable, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
     tasks = [t for t in usable if len(t.descriptions) >= run.descriptions]
     if len(tasks) < run.tasks_per_step:
@@ -112,14 +115,14 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
                 if which
             }
 
-    folder = Path(out)
+    folder, names = Path(out), list(dict.fromkeys([*(task.name for task in tasks), *known]))
     found = {"data": digest([*said_so, *held_out])}
     facts = {"method": "contrast", **asdict(run), **found}
 
     def export(network: nn.Module, step: int) -> None:
         _save(
             network(torch.tensor([0]))[0],
-            {**facts, "fit": asdict(fitting), "steps_done": step},
+            {**facts, "tasks": names, "fit": asdict(fitting), "steps_done": step},
             folder / "encoder",
         )
 
@@ -163,6 +166,24 @@ def _save(adapter: LoRAWeights, training: dict[str, Any], folder: Path) -> None:
         config = {"encoder_adapter": adapter.spec.to_json(), "training": training}
         (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         save_file(state, work / _WEIGHTS)
+
+
+def learned(folder: str | Path) -> list[str]:
+    """Names of the tasks that a checkpoint or a fitted encoder was trained on; none where it does not say."""
+    try:
+        names = json.loads(Path(folder, _CONFIG).read_text(encoding="utf-8"))["training"]["tasks"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def keep_out(wanted: Iterable[str], known: Iterable[str], source: str) -> None:
+    """Raises T2LError where what training begins from was trained on a task that is to be kept out."""
+    if both := set(wanted) & set(known):
+        raise T2LError(
+            f"{source} was trained on {min(both)}, which is to be kept out; keep out tasks that it does not "
+            "know."
+        )
 
 
 def load_encoder_adapter(folder: str | Path) -> LoRAWeights:

@@ -36,7 +36,7 @@ from t2l.tasks import (
     training_tasks,
     with_paraphrases,
 )
-from t2l.train.contrast import load_encoder_adapter
+from t2l.train.contrast import keep_out, learned, load_encoder_adapter
 from t2l.train.loop import RUN, FitConfig, best_kept, defaults, fit, make_accelerator
 
 IGNORED = -100
@@ -631,11 +631,10 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license, run.names)
     require_descriptions((*tasks, *held_out), run.descriptions)
     start = Generator.load(run.init) if run.init else None
-    if start and (known := set(run.val_tasks) & set(start.training.get("tasks", ()))):
-        raise T2LError(
-            f"{run.init} was trained on {min(known)}, which is to be kept out; keep out tasks that it does "
-            "not know."
-        )
+    known = list(start.training.get("tasks", ())) if start else []
+    keep_out(run.val_tasks, known, run.init)
+    if run.encoder_adapter:
+        keep_out(run.val_tasks, learned(run.encoder_adapter), run.encoder_adapter)
     if start and start.encoder_name != run.encoder:
         raise T2LError(f"{run.init} reads descriptions by {start.encoder_name}, not by {run.encoder}.")
     fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
@@ -711,7 +710,9 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         if not accelerator.is_main_process:
             return
         assert isinstance(trained_network, T2L)
-        training = {**facts, "tasks": [task.name for task in tasks], "steps_done": step}
+        # Those of the runs before it too: what it has learned from, a later run must not take for new.
+        learned = list(dict.fromkeys([*(task.name for task in tasks), *known]))
+        training = {**facts, "tasks": learned, "steps_done": step}
         generator = Generator(
             trained_network,
             run.encoder,

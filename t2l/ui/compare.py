@@ -146,7 +146,11 @@ def build(page: Page) -> None:
                 elem_id="strength",
             )
             with gr.Row(elem_classes="options"):
-                say = gr.Checkbox(label="Say the task in the prompt too, to all columns", elem_id="say")
+                say = gr.Checkbox(
+                    label="Say the task in the prompt too, to all columns",
+                    info="Adapters of a checkpoint that was trained so are told it anyway.",
+                    elem_id="say",
+                )
                 control = gr.Checkbox(label="Control: adapter of an unrelated description", elem_id="control")
                 keep = gr.Checkbox(label="Keep the conversation", elem_id="keep")
                 fresh = gr.Button("New conversation", size="sm", elem_id="fresh")
@@ -241,10 +245,10 @@ def build(page: Page) -> None:
         key, decoding = own(key), read_decoding(*values)
         names = {id: label for label, id in adapter_choices(studio.adapters(visitor=key))}
         adapters = [studio.adapter(id, visitor=key) for id in check_columns(chosen, most.adapters)]
-        detail = f"strength {scale:g}"
-        told = tasks_said(adapters, say_task)
-        alone = "without an adapter, told the task" if any(told[:1]) else "without an adapter"
-        heads = [("Base", alone), *((names.get(id, id), detail) for id in chosen)]
+        detail, told = f"strength {scale:g}", tasks_said(adapters, say_task)
+        alone, *beside_it = [", told the task" if text else "" for text in told or [""]]
+        heads = [("Base", f"without an adapter{alone}")]
+        heads += [(names.get(id, id), detail + how) for id, how in zip(chosen, beside_it, strict=True)]
         if with_control:
             # Of the first column's task, or of its name where nobody knows the task.
             other = studio.control(adapters[0].condition or heads[1][0], checkpoint=name)
