@@ -15,6 +15,7 @@ from t2l.base import BaseModel
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
 from t2l.eval.run import answer
+from t2l.files import replace_file
 from t2l.generator import Condition, Generator
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRAWeights, stack
@@ -85,12 +86,15 @@ def grouping(kind: str, tasks: Sequence[Task], adapters: LoRAWeights) -> dict[st
 
 
 def steer(base: BaseModel, generator: Generator) -> dict[str, Any]:
-    """The answers to one input under the adapters of four descriptions, and the base's own."""
+    """The answers to one input under the adapters of four descriptions, and the base's own.
+
+    The adapters are asked in the way of their checkpoint, the base the input alone.
+    """
     made = [generator.generate([text])[0] for text in STEERING]
     adapters = stack([generator.spec.zeros(), *made])
-    prompt = base.prompt_ids([{"role": "user", "content": STEERED}])
-    n = len(made) + 1
-    texts = answer(base, [prompt] * n, adapters, _STEERED_TOKENS, range(n))
+    told = ["", *(STEERING if generator.says_task else [""] * len(STEERING))]
+    prompts = [base.prompt_ids(base.told([{"role": "user", "content": STEERED}], text)) for text in told]
+    texts = answer(base, prompts, adapters, _STEERED_TOKENS, range(len(prompts)))
     rows = [{"description": d, "answer": t} for d, t in zip(("", *STEERING), texts, strict=True)]
     return {"checkpoint": generator.name, "input": STEERED, "answers": rows}
 
@@ -133,9 +137,7 @@ def write_analysis(file: str | Path, found: dict[str, Any]) -> None:
     """Writes an analysis as JSON; complete or as it was."""
     target = Path(file)
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = target.with_name(f".{target.name}.writing")
-    work.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8")
-    work.replace(target)
+    replace_file(target, json.dumps(found, ensure_ascii=False) + "\n")
 
 
 def read_analysis(file: str | Path) -> dict[str, Any]:
