@@ -583,19 +583,20 @@ class Studio:
     def compare(
         self,
         prompt: str,
-        adapters: Sequence[LoRAWeights],
+        adapters: Sequence[Adapter | LoRAWeights],
         decoding: Decoding | None = None,
         strengths: Sequence[float] | None = None,
         history: Sequence[Chat] = (),
-        told: Sequence[str] = (),
+        told: Sequence[str] | None = None,
         solved: Sequence[Example] = (),
     ) -> Iterator[list[str]]:
         """Yields [base, adapter 1, ...] as growing texts, all from one batched pass over the same prompt.
 
         adapters: at most seven, for the loaded base. strengths: one number for each, 1 where nothing is said;
         0 gives the base's own answer. history: the conversation so far of every column, the base's first.
-        told: for every column, the base's first, a description of the task that its prompt says as well; see
-        `tasks_said`.
+        told: for every column, the base's first, a description of the task that its prompt says as well, ""
+        for none; by default to an adapter its own where it was trained so, see `tasks_said`, and to mere
+        weights nothing.
         solved: examples with their answers that every column reads as turns before the conversation.
         """
         check_text(prompt, "prompt", self.limits.prompt)
@@ -604,7 +605,11 @@ class Studio:
             raise T2LError(
                 f"{decoding.max_new_tokens} new tokens were asked for; the most is {self.limits.new_tokens}."
             )
-        columns = stack(align([self.generator.spec.zeros(), *adapters]))
+        weights = [one.weights if isinstance(one, Adapter) else one for one in adapters]
+        if told is None:
+            said = [tasks_said([one])[1] if isinstance(one, Adapter) else "" for one in adapters]
+            told = [*said[:1], *said]
+        columns = stack(align([self.generator.spec.zeros(), *weights]))
         if strengths is not None:
             columns = columns.scale([0.0, *strengths])
         if history and len(history) != len(adapters) + 1:

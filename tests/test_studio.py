@@ -8,6 +8,7 @@ import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,9 +31,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
 
 def test_the_plural_of_toaster(studio: Studio) -> None:
     made = studio.describe(PLURAL)
-    *_, (base, adapted) = studio.compare("toaster", [made.adapter.weights], Decoding(24))
-    assert adapted.strip() == "toasters"
-    assert base.strip() != "toasters" and len(base) > len(adapted)
+    # Asked in its checkpoint's way, and with the input alone.
+    for one in (made.adapter, made.adapter.weights):
+        *_, (base, adapted) = studio.compare("toaster", [one], Decoding(24))
+        assert adapted.strip() == "toasters" and base.strip() != "toasters"
 
 
 def test_the_same_words_give_the_same_adapter_and_the_same_bytes(studio: Studio, tmp_path: Path) -> None:
@@ -378,6 +380,20 @@ def test_every_column_may_be_told_its_task(studio: Studio) -> None:
     assert told == expected
     with pytest.raises(T2LError, match="1 descriptions were given for 2 columns"):
         studio.compare("child", [weights], told=[PLURAL])
+
+
+def test_an_adapter_is_told_its_task_where_its_checkpoint_asks_for_it(studio: Studio) -> None:
+    adapter, prompt = studio.describe("Give the opposite of the word.").adapter, "Tell me of the sea."
+
+    def ask(*adapters: Any, **told: Any) -> list[str]:
+        return list(studio.compare(prompt, adapters, Decoding(12), **told))[-1]
+
+    says, plain = (replace(adapter, says_task=said) for said in (True, False))
+    said, unsaid = ask(adapter.weights, told=[adapter.condition] * 2), ask(adapter.weights, told=["", ""])
+    assert said[0] != unsaid[0]
+    assert ask(says) == said and ask(plain) == ask(adapter.weights) == unsaid
+    # Beside others each has its own, the base what the first has.
+    assert ask(says, plain) == [*said, unsaid[1]] and ask(plain, says) == [*unsaid, said[1]]
 
 
 def test_limits_come_from_the_environment_and_hold(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from t2l.engine import MAX_COLUMNS
 from t2l.lora import stack
-from t2l.studio import Decoding, Entry, Hint, Likeness, Near, Studio, T2LError
+from t2l.studio import Decoding, Entry, Hint, Likeness, Near, Studio, T2LError, tasks_said
 from t2l.ui import about, answers, compare
 from t2l.ui.answers import Column, mark_differences, render_answers
 from t2l.ui.common import paced
@@ -178,9 +178,12 @@ def test_the_default_checkpoint_answers_every_example_rightly(tmp_path: Path) ->
     given = {}
     for start in range(0, len(examples), MAX_COLUMNS):
         labels, descriptions, prompts = zip(*examples[start : start + MAX_COLUMNS], strict=True)
-        weights = stack([studio.describe(text).adapter.weights for text in descriptions])
-        *_, texts = studio.engine.stream(
-            [compare.chat([prompt]) for prompt in prompts], weights, Decoding(24)
-        )
+        made = [studio.describe(text).adapter for text in descriptions]
+        # Asked as the page asks them.
+        chats = [
+            studio.engine.base.told(compare.chat([prompt]), said)
+            for prompt, said in zip(prompts, tasks_said(made)[1:], strict=True)
+        ]
+        *_, texts = studio.engine.stream(chats, stack([one.weights for one in made]), Decoding(24))
         given.update(zip(labels, texts, strict=True))
     assert given == ANSWERS

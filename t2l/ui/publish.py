@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told, tasks_said
+from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told
 from t2l.ui.common import Page, friendly, paced
 from t2l.ui.visit import own, signs_in_by_button, token_field, token_of
 
@@ -225,7 +225,7 @@ def build(page: Page) -> None:
         adapter = studio.adapter(id or "", visitor=own(key))
         decoding = Decoding(min(_SAMPLE_TOKENS, studio.limits.new_tokens))
         left = right = ""
-        growing = studio.compare(question, [adapter.weights], decoding, told=tasks_said([adapter]))
+        growing = studio.compare(question, [adapter], decoding)
         for left, right in paced(growing):
             yield left, right, "", False
         yield left, right, question, True
