@@ -711,8 +711,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
             return
         assert isinstance(trained_network, T2L)
         # Those of the runs before it too: what it has learned from, a later run must not take for new.
-        learned = list(dict.fromkeys([*(task.name for task in tasks), *known]))
-        training = {**facts, "tasks": learned, "steps_done": step}
+        names = list(dict.fromkeys([*(task.name for task in tasks), *known]))
+        training = {**facts, "tasks": names, "steps_done": step}
         generator = Generator(
             trained_network,
             run.encoder,
