@@ -85,7 +85,7 @@ class Made:
     """A generator whose adapters are random numbers drawn from the description."""
 
     id = name = "made"
-    index = None
+    index, says_task = None, False
     training = {"tasks": ["one", "two"]}  # noqa: RUF012
 
     def __init__(self, base: BaseModel) -> None:
@@ -239,6 +239,7 @@ def test_a_row_says_what_was_measured(small: BaseModel, tasks, tmp_path: Path) -
         assert set(row["versions"]) == {"t2l", "torch", "transformers"}
         assert row["split"] == "eval" and row["benchmark"] is False
         assert row["generator_id"] == ("made" if row["method"] == "t2l_other" else None)
+        assert row["says_task"] is (False if row["generator_id"] else None)
         assert row["format"] == METHODS[row["method"]].format
     formats = {row["method"]: row["format"] for row in rows}
     assert formats == {"description": DESCRIPTION_FORMAT, "icl": SHOTS_FORMAT, "t2l_other": None}
