@@ -102,8 +102,8 @@ def main() -> None:
         own = scores(base, task, tries[best][0][index], args.limit)
         # Mean over two descriptions that were trained on, never the better one.
         texts = [task.descriptions[0], task.descriptions[3]]
-        made, said = generator.generate(texts), texts if generator.says_task else ["", ""]
-        ours = [scores(base, task, made[number], args.limit, said[number]) for number in range(2)]
+        made = generator.generate(texts)
+        ours = [scores(base, task, made[n], args.limit, generator.said(text)) for n, text in enumerate(texts)]
         row = {"task": task.name, "lora": own[0], "t2l": statistics.mean(score[0] for score in ours)}
         row |= {"lora_lenient": own[1], "t2l_lenient": statistics.mean(score[1] for score in ours)}
         rows.append(row)

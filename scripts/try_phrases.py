@@ -36,10 +36,10 @@ def main() -> None:
         wanted = [example["output"] for example in task["examples"]]
         right[name] = 0
         for phrase in task["phrases"]:
-            said = phrase if generator.says_task else ""
-            prompts = [
-                base.prompt_ids(base.told([{"role": "user", "content": text}], said)) for text in inputs
+            chats = [
+                base.told([{"role": "user", "content": text}], generator.said(phrase)) for text in inputs
             ]
+            prompts = [base.prompt_ids(chat) for chat in chats]
             answers = answer(base, prompts, generator.generate([phrase])[0], 32)
             hits = sum(strict(a, w) for a, w in zip(answers, wanted, strict=True))
             right[name] += 2 * hits > len(inputs)

@@ -214,6 +214,10 @@ class Generator:
             self._id = digest.hexdigest()
         return self._id
 
+    def said(self, text: str) -> str:
+        """What the prompts of a description's adapter say of the task: the text, or "" for nothing."""
+        return text if self.says_task else ""
+
     @torch.no_grad()
     def generate(self, conditions: Sequence[Condition | str]) -> LoRAWeights:
         """A stack with one adapter for each condition, float32 on the CPU.

@@ -607,8 +607,7 @@ class Studio:
             )
         weights = [one.weights if isinstance(one, Adapter) else one for one in adapters]
         if told is None:
-            said = [tasks_said([one])[1] if isinstance(one, Adapter) else "" for one in adapters]
-            told = [*said[:1], *said]
+            told = tasks_said(adapters)
         columns = stack(align([self.generator.spec.zeros(), *weights]))
         if strengths is not None:
             columns = columns.scale([0.0, *strengths])
@@ -717,8 +716,7 @@ class Studio:
         checkpoint: str,
         visitor: str,
     ) -> Iterator[Scores | Wordings]:
-        says_task = self.generator_of(checkpoint).says_task
-        told = [text if says_task else "" for text in texts]
+        told = list(map(self.generator_of(checkpoint).said, texts))
         for scores in self._score(choosing, [made[i] for i in range(len(texts))], told):
             yield scores
         # Of equal ones the first: a person's own words before ours.
@@ -955,12 +953,15 @@ class Studio:
         return search(self.generator.spec.base_model, token=token, limit=limit)
 
 
-def tasks_said(adapters: Sequence[Adapter], always: bool = False) -> list[str]:
+def tasks_said(adapters: Sequence[Adapter | LoRAWeights], always: bool = False) -> list[str]:
     """What the prompts of the base and of some adapters say of the task: the condition, or "" for nothing.
 
-    An adapter that was trained so is told its condition, with `always` every one; the base what the first is.
+    An adapter that was trained so is told its condition, with `always` every one, mere weights nothing; the
+    base what the first is.
     """
-    told = [adapter.condition if always or adapter.says_task else "" for adapter in adapters]
+    told = [
+        one.condition if isinstance(one, Adapter) and (always or one.says_task) else "" for one in adapters
+    ]
     return [*told[:1], *told]
 
 

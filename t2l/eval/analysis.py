@@ -92,7 +92,7 @@ def steer(base: BaseModel, generator: Generator) -> dict[str, Any]:
     """
     made = [generator.generate([text])[0] for text in STEERING]
     adapters = stack([generator.spec.zeros(), *made])
-    told = ["", *(STEERING if generator.says_task else [""] * len(STEERING))]
+    told = ["", *map(generator.said, STEERING)]
     prompts = [base.prompt_ids(base.told([{"role": "user", "content": STEERED}], text)) for text in told]
     texts = answer(base, prompts, adapters, _STEERED_TOKENS, range(len(prompts)))
     rows = [{"description": d, "answer": t} for d, t in zip(("", *STEERING), texts, strict=True)]

@@ -204,7 +204,8 @@ def _one(rows: Sequence[Row], name: str) -> Any:
 
 def _summary(rows: Sequence[Row]) -> dict[str, Any]:
     scores = task_scores(rows)
-    examples = {(column, row["task"]): row["n"] for column, row in zip(columns(rows), rows, strict=True)}
+    named = list(zip(columns(rows), rows, strict=True))
+    examples = {(column, row["task"]): row["n"] for column, row in named}
     methods = [
         {
             "method": method,
@@ -214,8 +215,7 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
         }
         for method, tasks in scores.items()
     ]
-    says_task = {c for c, row in zip(columns(rows), rows, strict=True) if row.get("says_task")}
-    lead = _lead(list(scores), says_task)
+    lead = _lead(list(scores), {column for column, row in named if row.get("says_task")})
     mine, differences = scores.get(lead, {}), []
     each = {metric: outcomes(rows, metric) for metric in METRICS}
     for other, theirs in scores.items():

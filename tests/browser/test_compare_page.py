@@ -86,7 +86,7 @@ def toast(page, told: str):
 def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path) -> None:
     base, adapted = ask(page, "toaster", PLURAL)
     page.screenshot(path=tmp_path / "compare.png", full_page=True)
-    assert adapted == "toasters" and base != adapted
+    assert adapted == "toasters" and len(base) > len(adapted)
     assert titles(page) == ["Base", PLURAL]
     assert page.locator("#answers mark").all_text_contents() == ["toasters"]
     assert re.search(r"Adapter [0-9a-f]{16}.*ms.*MB.*rank 8", page.locator("#status").inner_text())
