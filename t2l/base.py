@@ -324,6 +324,7 @@ def converted(gguf: Path, say: Say) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
+    from safetensors.torch import save_model
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
     args: dict[str, Any] = {"gguf_file": gguf.name}
@@ -334,8 +335,11 @@ def _convert(gguf: Path, folder: Path) -> None:
     config.rms_norm_eps = 1e-5
     plain = LlamaForCausalLM(config)
     plain.load_state_dict(loaded.state_dict())
-    plain.generation_config = loaded.generation_config
-    plain.save_pretrained(folder)
+    # Not the model's save_pretrained: of processes that train together it writes in the first alone.
+    save_model(plain, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    plain.config.architectures = [type(plain).__name__]
+    plain.config.save_pretrained(folder)
+    loaded.generation_config.save_pretrained(folder)
     AutoTokenizer.from_pretrained(str(gguf.parent), **args).save_pretrained(folder)
     file = folder / "config.json"
     settings = json.loads(file.read_text(encoding="utf-8"))

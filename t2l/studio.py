@@ -879,9 +879,11 @@ class Studio:
         if not file.is_file():
             # Verified once: what a person takes along must be whole.
             shelf.get(id)
-            # Of an earlier name.
-            shutil.rmtree(folder, ignore_errors=True)
             zip_folder(shelf.folder / id, file)
+            # Of earlier names. Not the folder: another thread may be writing this file in it.
+            for old in folder.glob("*.zip"):
+                if old != file:
+                    old.unlink(missing_ok=True)
             # The shelf is kept within a limit, and so are the files made of it.
             for made in folder.parent.iterdir():
                 if made.name not in ("batches", "files") and not (shelf.folder / made.name).is_dir():

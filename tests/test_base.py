@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,6 +218,43 @@ def test_an_interrupted_conversion_leaves_nothing_and_can_be_repeated(
     assert [line.split()[0] for line in lines] == ["First", "First", "Converted."]
     file.write_bytes(b"another")
     assert converted(file, lines.append) != folder
+
+
+TOGETHER = """
+import sys
+from pathlib import Path
+import torch
+import t2l.base
+
+torch.distributed.init_process_group("gloo")
+rank = torch.distributed.get_rank()
+t2l.base._convert(Path(sys.argv[1]), Path(sys.argv[2]) / str(rank))
+"""
+
+
+def test_each_of_two_processes_that_train_together_converts(gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(TOGETHER)
+    for rank in "01":
+        (tmp_path / rank).mkdir()
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    made = subprocess.run(
+        [sys.executable, *launch, tmp_path / "script.py", gguf, tmp_path],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert made.returncode == 0, made.stderr[-3000:]
+    # What one process alone made.
+    whole = converted(gguf, lambda line: None)
+    known = load_file(whole / "model.safetensors")
+    for rank in "01":
+        folder = tmp_path / rank
+        assert {file.name for file in folder.iterdir()} == {file.name for file in whole.iterdir()}
+        for name in ("config.json", "generation_config.json", "tokenizer.json"):
+            assert (folder / name).read_bytes() == (whole / name).read_bytes()
+        tensors = load_file(folder / "model.safetensors")
+        assert tensors.keys() == known.keys() and all(torch.equal(tensors[k], known[k]) for k in known)
 
 
 def test_too_little_disk_is_refused_before_the_conversion(cache: Path, tmp_path: Path, monkeypatch) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,24 @@ def test_the_shelf_is_listed_renamed_zipped_and_cleared(studio: Studio) -> None:
     assert id not in {entry.id for entry in studio.adapters()} and not file.exists()
     with pytest.raises(T2LError, match="no adapter"):
         studio.zip(id)
+
+
+def test_many_may_ask_for_the_same_file_at_once(studio: Studio) -> None:
+    id = studio.describe("Name the sound the animal makes.").adapter.id
+    threads = 8
+    for turn in range(10):
+        studio.rename(id, f"Sounds {turn}")
+        start = threading.Barrier(threads)
+
+        def ask(start: threading.Barrier = start) -> bytes:
+            start.wait()
+            return studio.zip(id).read_bytes()
+
+        with ThreadPoolExecutor(threads) as pool:
+            made = [future.result() for future in [pool.submit(ask) for _ in range(threads)]]
+        assert len(set(made)) == 1
+        file = studio.zip(id)
+        assert [other.name for other in file.parent.iterdir()] == [file.name]
 
 
 def test_an_adapter_from_a_folder_stands_beside_a_described_one(studio: Studio, tmp_path: Path) -> None:

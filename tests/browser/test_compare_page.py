@@ -287,7 +287,7 @@ def test_a_question_within_an_answer_is_answered_after_it(page) -> None:
     expect(page.locator("#answers .text").nth(1)).to_have_text("toasters", timeout=SLOW)
     expect(page.locator("#note")).to_contain_text("Done", timeout=SLOW)
     assert titles(page) == ["Base", PLURAL]
-    assert not page.locator(".toast-body").count()
+    assert page.locator(".toast-body").all_inner_texts() == []
     page.locator("#generate").dblclick()
     expect(page.locator("#status")).to_contain_text("ms", timeout=SLOW)
     # Gone from the shelf in another tab.
