@@ -181,6 +181,8 @@ class Shelf:
 
     def list(self) -> tuple[Entry, ...]:
         """All adapters, newest first; reads no weights. Damaged folders are left out (see `damaged`)."""
+        # Whoever looks at a shelf uses it.
+        _touch(self.folder)
         return self._scan()[0]
 
     def damaged(self) -> dict[str, str]:

@@ -762,6 +762,10 @@ class Studio:
         digest = hashlib.sha256(json.dumps([checkpoint, *texts]).encode()).hexdigest()
         folder = self._zip_folder(self.shelf_of(visitor), "batches") / digest[:16]
         file = folder / f"t2l-batch-{len(texts)}-{digest[:6]}.zip"
+        if file.is_file():
+            # The same list again: the same bytes.
+            yield len(texts), file
+            return
         manifest = []
         with complete_or_absent(folder) as work:
             with zipfile.ZipFile(work / file.name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -809,13 +813,14 @@ class Studio:
         used = self.shelf_of(visitor).folder
         with self._lock, suppress(OSError):
             os.utime(used)
-            shelves = sorted(used.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)
-            sizes = {folder: sum(f.stat().st_size for f in folder.glob("*/*")) for folder in shelves}
+            times = {folder: folder.stat().st_mtime for folder in used.parent.iterdir()}
+            sizes = {folder: _bytes(folder) for folder in times}
             total = sum(sizes.values())
-            for folder in shelves:
+            for folder in sorted(times, key=lambda folder: times[folder]):
                 if total <= self.limits.visitors_bytes:
                     return
-                if folder != used:
+                # One that was used meanwhile is not the one used longest ago.
+                if folder != used and folder.stat().st_mtime == times[folder]:
                     self._shelves.pop(folder.name, None)
                     shutil.rmtree(folder, ignore_errors=True)
                     shutil.rmtree(self._files / folder.name, ignore_errors=True)
@@ -998,6 +1003,15 @@ def _remove(folder: Path, process: int) -> None:
     # A forked worker ends long before the files that it shares.
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bytes(shelf: Path) -> int:
+    """What a shelf's files take; those that go meanwhile take nothing."""
+    total = 0
+    for file in shelf.glob("*/*"):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 def _slug(text: str) -> str:

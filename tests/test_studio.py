@@ -254,6 +254,13 @@ def test_two_batches_of_one_visitor_leave_each_other_alone(studio: Studio) -> No
     assert first and first.is_file() and second and not second.exists()
 
 
+def test_the_same_batch_again_is_the_same_file(studio: Studio) -> None:
+    *_, (_, file) = studio.batch([PLURAL, "Say the opposite."])
+    assert file
+    data = file.read_bytes()
+    assert list(studio.batch([PLURAL, "", "Say the opposite."])) == [(2, file)] and file.read_bytes() == data
+
+
 def test_a_file_to_download_is_whole_or_one_error(studio: Studio, full_disk) -> None:
     file = studio.file("answers.csv", b"a" * 2000)
     with full_disk(1000), pytest.raises(T2LError, match=r"answers\.csv cannot be written .*free some space"):

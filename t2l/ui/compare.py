@@ -358,7 +358,8 @@ def build(page: Page) -> None:
     # The first cancels on the server, which stops the model; the second tells so at once.
     stop.click(None, cancels=[asked, answered], **silent)
     stop.click(None, None, [note], js=_STOPPED, **silent)
-    fresh.click(
+    # What is being answered belongs to the old conversation, and would bring it back.
+    fresh.click(None, cancels=[asked, answered], **silent).then(
         lambda: ({}, render_empty(), spoken("A new conversation.")), None, [talk, answers, note], **quick
     )
     # The address is the one that the visitor sees, whatever stands before this server.

@@ -123,6 +123,9 @@ def build(page: Page) -> None:
             zipped = gr.DownloadButton("Download zip", interactive=False, elem_id="examples-zip")
         made_said = gr.HTML("", elem_id="examples-made", elem_classes="t2l-line")
 
+    # What the two ways of counting have counted last.
+    counted, compared = gr.State({}), gr.State({})
+
     def offer(key: Any, ids: list[str]) -> Any:
         entries = studio.adapters(visitor=key) if key else ()
         kept = [id for id in ids or [] if id in {entry.id for entry in entries}]
@@ -133,7 +136,7 @@ def build(page: Page) -> None:
         examples = read_examples(Path(file).read_bytes())
         return [[e.input, e.output] for e in examples], spoken(f"{len(examples)} examples read.")
 
-    def answer(key: Any, ids: list[str], cells: Any, measured: dict[str, Any]) -> Iterator[tuple]:
+    def answer(key: Any, ids: list[str], cells: Any) -> Iterator[tuple]:
         examples = _examples(cells)
         names = {entry.id: entry.name for entry in studio.adapters(visitor=own(key))}
         heads = ["Base", *(names.get(id, id) for id in ids)]
@@ -142,21 +145,22 @@ def build(page: Page) -> None:
         for scores in studio.score(ids, examples, visitor=own(key)):
             yield _progress(scores.done, scores.total), render_scores(scores, heads), waiting, gr.skip()
         base = sum(scores.right(0))
-        for column, id in enumerate(ids, 1):
-            measured = {**measured, id: Measured(len(examples), base, sum(scores.right(column)))}
+        measured = {
+            id: Measured(len(examples), base, sum(scores.right(column))) for column, id in enumerate(ids, 1)
+        }
         answers = studio.file("answers.csv", render_table(scores, heads), visitor=own(key))
         file = gr.DownloadButton(value=str(answers), interactive=True)
         line = spoken(f"{len(examples)} examples answered by each.")
         yield line, render_scores(scores, heads), file, measured
 
-    def find(key: Any, text: str, cells: Any, count: int, measured: dict[str, Any]) -> Iterator[tuple]:
+    def find(key: Any, text: str, cells: Any) -> Iterator[tuple]:
         own_words = [line for line in text.splitlines() if line.strip()]
         for found in studio.better_wording(own_words, _examples(cells), visitor=own(key)):
             if isinstance(found, Scores):
-                yield _progress(found.done, found.total), gr.skip(), gr.skip()
+                yield _progress(found.done, found.total), gr.skip()
             else:
                 of = Measured(found.best.n, found.base.strict, found.best.strict)
-                yield render_wordings(found), count + 1, {**measured, found.made.adapter.id: of}
+                yield render_wordings(found), {found.made.adapter.id: of}
 
     def several(key: Any, text: str) -> Iterator[tuple]:
         wanted = text.splitlines()
@@ -191,18 +195,23 @@ def build(page: Page) -> None:
     upload.upload(friendly(read), [upload], [pairs, said], **quiet)
     asked = go.click(
         friendly(answer),
-        [page.visitor, adapters, pairs, page.measured],
-        [said, result, download, page.measured],
+        [page.visitor, adapters, pairs],
+        [said, result, download, counted],
         **long,
     )
+    # Read when it is joined, not when the counting began: meanwhile others may have been counted.
+    join: dict[str, Any] = {"fn": lambda new, all: {**all, **new}, "outputs": [page.measured], **quiet}
+    asked.success(inputs=[counted, page.measured], **join)
     stop.click(None, cancels=[asked], **silent)
     stop.click(None, None, [said], js=f"() => '{spoken('Stopped.')}'", **silent)
     searched = choose.click(
         friendly(find),
-        [page.visitor, wordings, pairs, page.shelf_changed, page.measured],
-        [chosen_said, page.shelf_changed, page.measured],
+        [page.visitor, wordings, pairs],
+        [chosen_said, compared],
         **long,
     )
+    searched.success(inputs=[compared, page.measured], **join)
+    searched.success(lambda count: count + 1, [page.shelf_changed], [page.shelf_changed], **quiet)
     halt.click(None, cancels=[searched], **silent)
     halt.click(None, None, [chosen_said], js=f"() => '{spoken('Stopped.')}'", **silent)
     lines.upload(friendly(read_lines), [lines], [many], **quiet)

@@ -109,6 +109,8 @@ def build(page: Page) -> None:
         look,
         [token],
         [status, rows, compare],
+        # A token that comes while the Hub is still asked without one counts.
+        trigger_mode="always_last",
         **quiet,
     )
     rows.change(lambda id: gr.Button(interactive=bool(id)), [rows], [compare], **quiet)

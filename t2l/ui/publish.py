@@ -7,6 +7,7 @@ import html
 import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -36,6 +37,8 @@ MODES = [("A new repo", "new"), ("An update of a repo", "update"), ("A pull requ
 # Stands in for an owner who is not known yet.
 _SOMEBODY = "you"
 _SAMPLE_TOKENS = 64
+# Which adapter has answered, and to which prompt: none yet.
+_NOBODY = ("", "")
 # Before the id of what is being published, while its owner signs in elsewhere.
 _AWAY = "signing in: "
 
@@ -130,8 +133,8 @@ def build(page: Page) -> None:
             files = gr.HTML("", elem_id="publish-files", elem_classes="t2l-line")
             card = gr.Markdown("", visible=False, elem_id="publish-card", latex_delimiters=[])
     use = gr.Markdown("", elem_id="publish-use", latex_delimiters=[])
-    # The prompt that base and adapted have answered to.
-    answered = gr.State("")
+    # Which adapter has answered, beside the base, and to which prompt.
+    answered = gr.State(_NOBODY)
 
     def list_adapters(key: Any, wanted: str) -> Any:
         names = {entry.id: entry.name for entry in studio.adapters(visitor=own(key))}
@@ -140,7 +143,7 @@ def build(page: Page) -> None:
 
     def begin(key: Any, id: str | None) -> list[Any]:
         """What is suggested for another adapter; what was said of the last one goes."""
-        gone = ["", "", "", "", "", "", False, "", "", ""]
+        gone = ["", "", "", "", "", _NOBODY, False, "", "", ""]
         if not id:
             return ["", gr.Dropdown(visible=False), gr.DownloadButton(interactive=False), *gone]
         licenses = studio.licenses(id, visitor=own(key))
@@ -153,9 +156,9 @@ def build(page: Page) -> None:
 
     def words(id: str | None, told: Sequence[Any]) -> Told:
         """What the visitor adds to the card."""
-        licensed, title, noted, question, left, right, shown, count, measured = told
-        # With the prompt that was answered, whatever the field holds now; without answers there is none.
-        sample = Sample(question, left, right) if shown and question else None
+        licensed, title, noted, (by, question), left, right, shown, count, measured = told
+        # With the prompt that was answered, whatever the field holds now, and by this adapter.
+        sample = Sample(question, left, right) if shown and question and by == id else None
         return Told(
             " ".join(title.split()), noted, licensed or "", measured.get(id) if count else None, sample
         )
@@ -227,8 +230,8 @@ def build(page: Page) -> None:
         left = right = ""
         growing = studio.compare(question, [adapter], decoding)
         for left, right in paced(growing):
-            yield left, right, "", False
-        yield left, right, question, True
+            yield left, right, _NOBODY, False
+        yield left, right, (id, question), True
 
     def come_back(wanted: str) -> tuple[Any, Any]:
         if not wanted.startswith(_AWAY):
@@ -248,6 +251,7 @@ def build(page: Page) -> None:
         *told: Any,
     ) -> Iterator[tuple[str, str]]:
         steps: list[str] = []
+        visitor = own(key)
         try:
             if not (secret := token_of(typed, oauth, request)):
                 way = "sign in with the button above" if by_button else "give a token above"
@@ -257,23 +261,31 @@ def build(page: Page) -> None:
             where = _id(of or studio.identity(secret).name, name)
             more = words(id, told)
             lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-            options = {"visitor": own(key), "private": hidden, "mode": how, "progress": lines.put}
-            # The block ends with the upload: whoever leaves the page does not cut it off.
-            with ThreadPoolExecutor(1) as alone:
-                task = alone.submit(studio.publish, id, where, secret, **options, **vars(more))
-                task.add_done_callback(lambda _: lines.put(None))
-                while (line := lines.get()) is not None:
-                    steps.append(line)
-                    yield _steps(steps), ""
+            options = {"visitor": visitor, "private": hidden, "mode": how, "progress": lines.put}
+            # In a thread that nobody waits for: whoever leaves the page neither cuts the upload off nor holds
+            # up the server, which ends this generator in its own thread.
+            alone = ThreadPoolExecutor(1)
+            task = alone.submit(studio.publish, id, where, secret, **options, **vars(more))
+            alone.shutdown(wait=False)
+            task.add_done_callback(lambda _: lines.put(None))
+            while (line := lines.get()) is not None:
+                steps.append(line)
+                yield _steps(steps), ""
             made = task.result()
         except T2LError as err:
-            kept = "The adapter is still on your shelf, and the zip is at hand."
-            yield _steps(steps) + _line("✗", f"{err} {kept}"), ""
+            there = {entry.id for entry in studio.adapters(visitor=visitor)}
+            kept = " The adapter is still on your shelf, and the zip is at hand." if id in there else ""
+            yield _steps(steps) + _line("✗", f"{err}{kept}"), ""
             raise
-        there = _body(studio.preview(id, made.repo_id, more, visitor=key))
-        yield _steps(steps) + _result(made, steps), _use(made.repo_id, there)
+        done = _steps(steps) + _result(made, steps)
+        yield done, ""
+        # Published it is, even where it has left the shelf meanwhile.
+        with suppress(T2LError):
+            yield done, _use(made.repo_id, _body(studio.preview(id, made.repo_id, more, visitor=visitor)))
 
     quiet: dict[str, Any] = {**page.private, "show_progress": "hidden"}
+    # What changes while the last change is still being shown is shown after it; else gradio would drop it.
+    late: dict[str, Any] = {**quiet, "trigger_mode": "always_last"}
     tab = page.tabs.children[-1]
     assert isinstance(tab, gr.Tab)
     told = [license, heading, notes, answered, base, adapted, included, counted, page.measured]
@@ -285,7 +297,12 @@ def build(page: Page) -> None:
     gr.on([adapter.change, page.measured.change], offer, [adapter, page.measured], [counted], **quiet)
     tab.select(greet, [token, owner, who], [who, owner], **quiet)
     adapter.input(lambda id: id, [adapter], [page.publishing], **quiet)
-    adapter.change(
+    asked = prompt.submit(
+        friendly(answer), [page.visitor, adapter, prompt], [base, adapted, answered, included], **quiet
+    )
+    asked.then(*seen, **late)
+    # What is being answered is another adapter's: it ends before the fields are emptied.
+    adapter.change(None, cancels=[asked], api_visibility="private").then(
         friendly(begin),
         [page.visitor, adapter],
         [
@@ -304,15 +321,11 @@ def build(page: Page) -> None:
             use,
         ],
         **quiet,
-    ).then(*seen, **quiet).then(*looked, **quiet)
+    ).then(*seen, **late).then(*looked, **late)
     gr.on([token.submit, token.blur, greeting.click], identify, [token, owner], [who, owner], **quiet)
     # One listener: two of them that put off their runs would set each other off for ever.
-    gr.on([repo.blur, repo.submit, owner.change], *seen, **quiet).then(*looked, **quiet)
-    gr.on([heading.blur, notes.blur, license.input, included.change, counted.change], *seen, **quiet)
-    asked = prompt.submit(
-        friendly(answer), [page.visitor, adapter, prompt], [base, adapted, answered, included], **quiet
-    )
-    asked.then(*seen, **quiet)
+    gr.on([repo.blur, repo.submit, owner.change], *seen, **late).then(*looked, **late)
+    gr.on([heading.blur, notes.blur, license.input, included.change, counted.change], *seen, **late)
     go.click(friendly(publish), [*place, token, private, mode, *told], [said, use], **quiet)
     if login is not None:
         # Whoever leaves for the Hub's own sign-in comes back to this tab.

@@ -174,6 +174,19 @@ def test_a_conversation_goes_on_in_every_column(page) -> None:
     expect(page.locator("#answers .replied")).to_have_count(0)
     ask(page, "toaster")
     assert page.locator("#answers .asked").all_text_contents() == ["toaster"] * 2 and texts(page) == first
+    # While an answer grows: it belongs to the old conversation, and must not bring that back.
+    put(page, page.get_by_label("Max new tokens"), "64")
+    prompt(page).fill("Tell me everything about the sea, in many words.")
+    page.locator("#ask").click()
+    expect(page.locator("#answers .asked")).to_have_count(4, timeout=SLOW)
+    page.locator("#fresh").click()
+    expect(page.locator("#note")).to_contain_text("A new conversation.", timeout=SLOW)
+    page.wait_for_timeout(3000)
+    expect(page.locator("#note")).to_contain_text("A new conversation.")
+    assert not page.locator("#answers .asked").count()
+    put(page, page.get_by_label("Max new tokens"), "16")
+    ask(page, "toaster")
+    assert page.locator("#answers .asked").all_text_contents() == ["toaster"] * 2 and texts(page) == first
 
 
 def test_the_zip_opens_in_peft(page, tmp_path: Path) -> None:

@@ -219,6 +219,28 @@ def test_a_bad_link_and_a_hub_with_faults_leave_a_page_that_works(
         page.locator(".toast-body").filter(has_text="check the name").wait_for(timeout=SLOW)
 
 
+def test_what_one_adapter_answers_is_not_put_on_another_ones_card(browser, address: str) -> None:
+    from playwright.sync_api import expect
+
+    with visitor(browser, address) as page:
+        describe(page, PLURAL)
+        describe(page, "Write a long story.")
+        open_tab(page, "Publish")
+        expect_text(page, "#publish-card", "Write a long story.")
+        page.get_by_role("button", name="Words for the card").click()
+        page.wait_for_timeout(500)
+        page.locator("#publish-prompt textarea").fill("Tell me everything about the sea, in many words.")
+        page.locator("#publish-prompt").get_by_role("button", name="Answer").click()
+        expect(page.locator("#publish-base textarea")).not_to_have_value("", timeout=SLOW)
+        page.locator("#publish-adapter input").click()
+        page.get_by_role("option", name=PLURAL).click()
+        expect_text(page, "#publish-card", PLURAL)
+        page.wait_for_timeout(4000)
+        expect(page.locator("#publish-base textarea")).to_have_value("")
+        expect(page.locator("#publish-sample input")).not_to_be_checked()
+        assert "With this adapter:" not in page.locator("#publish-card").inner_text()
+
+
 class Provider:
     """The Hub's sign-in as a Space meets it: OpenID Connect, with a real signature, for one user."""
 
