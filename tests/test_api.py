@@ -164,8 +164,7 @@ def by_name(app: SimpleNamespace, endpoint: str, **values: Any) -> tuple[str, An
 
 
 def expected(studio: Studio, prompt: str, texts: list[str], decoding: Decoding, **more: Any) -> list[str]:
-    weights = [studio.make(text).weights for text in texts]
-    *_, last = studio.compare(prompt, weights, decoding, **more)
+    *_, last = studio.compare(prompt, [studio.make(text) for text in texts], decoding, **more)
     return last
 
 
@@ -281,8 +280,9 @@ def test_texts_grow_to_what_the_studio_answers(client: Client, studio: Studio) -
     columns = [[item["base"], *item["adapted"], item["control"]] for item in items]
     for before, after in itertools.pairwise(columns):
         assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
-    weights = [studio.make(text).weights for text in (PLURAL, SNAKE)]
-    *_, last = studio.compare(prompt, [*weights, studio.control(PLURAL).weights], decoding)
+    adapters = [*(studio.make(text) for text in (PLURAL, SNAKE)), studio.control(PLURAL)]
+    # The control differs from the first column in its adapter alone.
+    *_, last = studio.compare(prompt, adapters, decoding, told=[PLURAL, PLURAL, SNAKE, PLURAL])
     assert columns[-1] == last and len(set(last)) > 2
 
 
@@ -305,7 +305,8 @@ def test_what_is_said_about_decoding_is_done(client: Client, studio: Studio) -> 
     with pytest.raises(AppError, match="Example 1 has 1 texts"):
         client.predict(**asked, solved=[["cat"]], api_name="/compare")
     alone = client.predict(prompt="toaster", max_new_tokens=16, api_name="/compare")
-    assert alone == {"base": nothing["base"], "adapted": [], "control": None, "done": True}
+    (base,) = expected(studio, "toaster", [], Decoding(16))
+    assert alone == {"base": base, "adapted": [], "control": None, "done": True}
 
 
 def test_a_blend_is_made_of_both_and_can_be_asked(client: Client, studio: Studio) -> None:

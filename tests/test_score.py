@@ -36,9 +36,11 @@ def test_scores_are_the_answers_that_each_example_gets_alone(studio: Studio) -> 
     made = studio.describe(PLURAL)
     seen = list(studio.score([made.adapter.id], EXAMPLES))
     assert [s.done for s in seen] == [0, 5, 10] and seen[-1].total == 10
+    # The default's adapters are told their task, and so is the base beside them.
     for column, adapters in enumerate([[], [made.adapter.weights]]):
+        told = [PLURAL] * (1 + len(adapters))
         for example, answer in zip(EXAMPLES, seen[-1].answers[column], strict=True):
-            *_, alone = studio.compare(example.input, adapters, Decoding(seen_tokens(studio)))
+            *_, alone = studio.compare(example.input, adapters, Decoding(seen_tokens(studio)), told=told)
             assert answer == alone[-1]
     assert sum(seen[-1].right(1)) >= 4 and sum(seen[-1].right(0)) == 0
     # Nothing is right before it is answered.
@@ -48,15 +50,20 @@ def test_scores_are_the_answers_that_each_example_gets_alone(studio: Studio) -> 
 def test_an_adapter_that_was_trained_with_the_task_in_its_prompts_has_it_said(
     studio: Studio, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "told"
-    shutil.copytree(checkpoints_folder() / DEFAULT_CHECKPOINT, folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "says_task": True}))
-    telling = Studio(str(folder), shelf=tmp_path / "shelf", dtype="float32")
-    made, plain = telling.describe(PLURAL), studio.describe(PLURAL)
+    folders = {says: tmp_path / str(says) for says in (True, False)}
+    for says, folder in folders.items():
+        shutil.copytree(checkpoints_folder() / DEFAULT_CHECKPOINT, folder)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "says_task": says}))
+    telling, silent = (
+        Studio(str(folder), shelf=tmp_path / "shelf" / folder.name, dtype="float32")
+        for folder in folders.values()
+    )
+    made, plain = telling.describe(PLURAL), silent.describe(PLURAL)
     assert made.adapter.says_task and telling.adapter(made.adapter.id).says_task
+    assert not plain.adapter.says_task
     (*_, scores), weights = telling.score([made.adapter.id], EXAMPLES), made.adapter.weights
-    (*_, unsaid) = studio.score([plain.adapter.id], EXAMPLES)
+    (*_, unsaid) = silent.score([plain.adapter.id], EXAMPLES)
     assert all(torch.equal(weights.B[name], plain.adapter.weights.B[name]) for name in weights.B)
     # The base is told what the adapter beside it is.
     assert scores.answers[0] != unsaid.answers[0]

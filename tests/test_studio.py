@@ -408,7 +408,7 @@ def test_every_column_may_be_told_its_task(studio: Studio) -> None:
 
 
 def test_an_adapter_is_told_its_task_where_its_checkpoint_asks_for_it(studio: Studio) -> None:
-    adapter, prompt = studio.describe("Give the opposite of the word.").adapter, "Tell me of the sea."
+    adapter, prompt = studio.describe("Give the opposite of the word.").adapter, "expensive"
 
     def ask(*adapters: Any, **told: Any) -> list[str]:
         return list(studio.compare(prompt, adapters, Decoding(12), **told))[-1]

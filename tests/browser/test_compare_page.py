@@ -86,7 +86,7 @@ def toast(page, told: str):
 def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path) -> None:
     base, adapted = ask(page, "toaster", PLURAL)
     page.screenshot(path=tmp_path / "compare.png", full_page=True)
-    assert adapted == "toasters" and len(base) > len(adapted)
+    assert adapted == "toasters" != base
     assert titles(page) == ["Base", PLURAL]
     assert page.locator("#answers mark").all_text_contents() == ["toasters"]
     assert re.search(r"Adapter [0-9a-f]{16}.*ms.*MB.*rank 8", page.locator("#status").inner_text())
@@ -94,13 +94,13 @@ def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path
     generate(page, "Give the opposite of the word.", "#add")
     page.get_by_label("Control: adapter of an unrelated description").check()
     short(page)
-    assert ask(page, "victory")[1:3] == ["victories", "defeat"]
+    assert ask(page, "enemy")[1:3] == ["enemies", "friend"]
     assert titles(page) == ["Base", PLURAL, "Give the opposite of the word.", "Control"]
     assert "made from: " in page.locator("#answers .detail").last.inner_text()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#answers").get_by_role("button", name="Copy").nth(2).click()
     expect(page.locator("#copied")).to_have_text("Copied")
-    assert page.evaluate("navigator.clipboard.readText()") == "defeat"
+    assert page.evaluate("navigator.clipboard.readText()") == "friend"
     # A new adapter takes the place of all columns.
     generate(page, "Write the phrase in snake_case.")
     expect(page.locator("#columns")).not_to_contain_text(PLURAL)
