@@ -17,7 +17,7 @@ seen() { evaluate --split train ${TRAINED:+--names "$TRAINED"} --limit 30 --out 
 loras=(--library "$library" --multitask "$multitask")
 
 held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,description,icl_1,icl_3,icl,icl_10,description_icl,\
-t2l,t2l_icl,t2l_styles,t2l_other,t2l_junk,mean,multitask,nearest,arrow
+t2l,t2l_told,t2l_told_icl,t2l_told_other,t2l_junk,mean,multitask,nearest,arrow
 for size in l s; do
     held --checkpoint smollm2-135m-t2l-$size --methods t2l,t2l_other,t2l_junk
 done
@@ -26,8 +26,8 @@ held "${loras[@]}" --checkpoint smollm2-135m-dnd --seeds 2 \
 held --checkpoint smollm2-135m-dnd --methods finetune_16,finetune_64,finetune_256
 held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --benchmarks \
     --names arc_challenge,arc_easy,boolq,gsm8k,openbookqa,piqa,social_i_qa,winogrande \
-    --methods base,description,icl,t2l,t2l_other,mean,multitask,nearest
-seen "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,t2l_seen,t2l_unseen,oracle,mean,multitask
+    --methods base,description,icl,t2l_told,t2l_told_other,mean,multitask,nearest
+seen "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,t2l_told_seen,t2l_told_unseen,oracle,mean,multitask
 seen --checkpoint smollm2-135m-dnd --methods dnd,dnd_mean
 "$python" -m t2l analyse --tasks "$suites" --checkpoints smollm2-135m-t2l-m \
     --library "$library" --out results/analysis.json
