@@ -241,6 +241,29 @@ def test_what_one_adapter_answers_is_not_put_on_another_ones_card(browser, addre
         assert "With this adapter:" not in page.locator("#publish-card").inner_text()
 
 
+def test_the_last_of_several_quick_changes_is_shown(browser, address: str) -> None:
+    with visitor(browser, address) as page:
+        describe(page, PLURAL)
+        open_tab(page, "Publish")
+        leave(page, "#publish-token", TOKEN)
+        expect_text(page, "#publish-who", "You are tester.")
+        page.get_by_role("button", name="Words for the card").click()
+        page.wait_for_timeout(500)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+        for name in ("thesis", "one", "two"):
+            leave(page, "#publish-repo", name)
+        for words in ("Some", "Some words", "Some words more."):
+            leave(page, "#publish-notes", words)
+        expect_text(page, "#publish-state", "tester/two is free.")
+        expect_text(page, "#publish-card", "Some words more.")
+        # And then the page rests.
+        page.wait_for_timeout(1000)
+        before = len(asked)
+        page.wait_for_timeout(3000)
+        assert len(asked) == before
+
+
 class Provider:
     """The Hub's sign-in as a Space meets it: OpenID Connect, with a real signature, for one user."""
 
