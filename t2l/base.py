@@ -324,7 +324,7 @@ def converted(gguf: Path, say: Say) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    from safetensors.torch import save_model
+    from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
     args: dict[str, Any] = {"gguf_file": gguf.name}
@@ -336,7 +336,9 @@ def _convert(gguf: Path, folder: Path) -> None:
     plain = LlamaForCausalLM(config)
     plain.load_state_dict(loaded.state_dict())
     # Not the model's save_pretrained: of processes that train together it writes in the first alone.
-    save_model(plain, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    # Its parameters are named once each, so that tied ones are stored as their first name.
+    parameters = {name: parameter.detach() for name, parameter in plain.named_parameters()}
+    save_file(parameters, folder / "model.safetensors", metadata={"format": "pt"})
     plain.config.architectures = [type(plain).__name__]
     plain.config.save_pretrained(folder)
     loaded.generation_config.save_pretrained(folder)
