@@ -224,7 +224,9 @@ def build(page: Page) -> None:
         before = {"same": "Already published here: ", "update": "Choose “An update of a repo”: "}
         return _line("✗" if found.state == "taken" else "✓", before.get(found.state, "") + found.message)
 
-    def answer(key: Any, id: str | None, question: str) -> Iterator[tuple[str, str, str, bool]]:
+    def answer(
+        key: Any, id: str | None, question: str
+    ) -> Iterator[tuple[str, str, tuple[str | None, str], bool]]:
         adapter = studio.adapter(id or "", visitor=own(key))
         decoding = Decoding(min(_SAMPLE_TOKENS, studio.limits.new_tokens))
         left = right = ""
