@@ -180,7 +180,7 @@ class Likeness:
     """How near a description is to what its generator was trained on.
 
     nearest: trained tasks, the nearest first; none where the checkpoint has no index. far: below this
-    similarity little is to be expected, None where nobody measured it.
+    similarity less is to be expected, None where nobody measured it.
     """
 
     nearest: tuple[Near, ...]
@@ -198,8 +198,8 @@ class Likeness:
             return ""
         return (
             f"This description is far from everything that the checkpoint was trained on (similarity "
-            f"{near.similarity:.2f}; the nearest task is {near.name}). Expect little; other words, in "
-            "English, may help."
+            f"{near.similarity:.2f}; the nearest task is {near.name}). Expect less of it; other words, "
+            "in English, may help."
         )
 
 
@@ -567,7 +567,7 @@ class Studio:
         likeness = self._likeness_of(adapter)
         near = ", ".join(f"{one.name} ({one.similarity:.2f})" for one in likeness.nearest)
         line = f"The trained tasks most like its description, by cosine: {near}." if near else ""
-        return f"{line} It is far from all of them: expect little." if likeness.warning else line
+        return f"{line} It is far from all of them: expect less." if likeness.warning else line
 
     def _weight_norms(self, spec: LoRASpec) -> dict[str, Tensor]:
         """Frobenius norm of every target's base weight, (L,), measured once."""

@@ -342,7 +342,7 @@ def test_every_door_to_the_hub_tells_how_near_the_task_is(studio: Studio, tmp_pa
     # Nobody knows it of another generator of that name, nor of what was opened from elsewhere.
     for facts in ({"generator_id": "0" * 64}, {"source": "you/x"}):
         assert studio.told_likeness(replace(made.adapter, **facts)) == ""
-    assert "far from all of them: expect little" in studio.told_likeness(studio.make("I like cheese."))
+    assert "far from all of them: expect less" in studio.told_likeness(studio.make("I like cheese."))
 
 
 def test_hints_are_computed_from_what_they_would_bring(studio: Studio) -> None:

@@ -96,8 +96,8 @@ def render_likeness(likeness: Likeness) -> str:
     note = ""
     if likeness.far is not None:
         note = (
-            f'<p class="quiet">Similarity alone says little: descriptions below {likeness.far:.2f} scored '
-            "nothing on held-out tasks, but many above it fail too.</p>"
+            f'<p class="quiet">Similarity alone says little: new descriptions below {likeness.far:.2f} '
+            "score less, but many above it fail too.</p>"
         )
     return f'{title}{warning}<ol class="near">{bars}</ol>{note}'
 

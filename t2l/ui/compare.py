@@ -500,7 +500,7 @@ def adapter_choices(entries: Sequence[Entry]) -> list[tuple[str, str]]:
 
 
 def render_made(made: Made, likeness: Likeness) -> str:
-    """What was made, and a warning where little is to be expected of it."""
+    """What was made, and a warning where less is to be expected of it."""
     adapter = made.adapter
     warning = f'<p class="warning">{escape(likeness.warning)}</p>' if likeness.warning else ""
     return (
@@ -521,7 +521,7 @@ def render_hints(likeness: Likeness, hints: Sequence[Hint]) -> str:
         f"</button> brings it nearer: {hint.before:.2f} → {hint.after:.2f} ({escape(hint.nearest)})</p>"
         for hint in hints
     )
-    far = "" if likeness.far is None else f", and below {likeness.far:.2f} little is to be expected"
+    far = "" if likeness.far is None else f", and below {likeness.far:.2f} less is to be expected"
     return (
         f"<p>Nearest trained task: {escape(near.name)}, similarity {near.similarity:.2f}</p>"
         f'<p class="quiet">1 means the same words{far}; much of what is near fails too.</p>{buttons}'
