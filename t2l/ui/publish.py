@@ -279,11 +279,11 @@ def build(page: Page) -> None:
             kept = " The adapter is still on your shelf, and the zip is at hand." if id in there else ""
             yield _steps(steps) + _line("✗", f"{err}{kept}"), ""
             raise
-        done = _steps(steps) + _result(made, steps)
-        yield done, ""
+        how_to_use = ""
         # Published it is, even where it has left the shelf meanwhile.
         with suppress(T2LError):
-            yield done, _use(made.repo_id, _body(studio.preview(id, made.repo_id, more, visitor=visitor)))
+            how_to_use = _use(made.repo_id, _body(studio.preview(id, made.repo_id, more, visitor=visitor)))
+        yield _steps(steps) + _result(made, steps), how_to_use
 
     quiet: dict[str, Any] = {**page.private, "show_progress": "hidden"}
     # What changes while the last change is still being shown is shown after it; else gradio would drop it.
@@ -325,7 +325,7 @@ def build(page: Page) -> None:
         **quiet,
     ).then(*seen, **late).then(*looked, **late)
     gr.on([token.submit, token.blur, greeting.click], identify, [token, owner], [who, owner], **quiet)
-    # One listener: two of them that put off their runs would set each other off for ever.
+    # One listener whose second step follows the first: a name is looked up once its preview is there.
     gr.on([repo.blur, repo.submit, owner.change], *seen, **late).then(*looked, **late)
     gr.on([heading.blur, notes.blur, license.input, included.change, counted.change], *seen, **late)
     go.click(friendly(publish), [*place, token, private, mode, *told], [said, use], **quiet)
