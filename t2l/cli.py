@@ -429,6 +429,8 @@ _TRAIN_HELP = {
     "patience": "validations without a lower loss that end training (0: never)",
     "names": "only these tasks, separated by commas",
     "offset": "folder of an adapter, such as a multi-task LoRA, that what is generated is added to",
+    "learn_offset": "what is added (an adapter given as offset, else a LoRA's random start) learns too",
+    "workers": "processes that make the batches of the steps to come, for a GPU that would wait (0: none)",
     "snapshots": "how many last states of each adapter to keep besides its best one",
     "snapshot_every": "steps between them",
     "shared_a": "folder of an adapter that every LoRA begins at and whose A it keeps: only B is trained",

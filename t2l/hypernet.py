@@ -228,7 +228,7 @@ class T2L(nn.Module):
         )
         # What `freeze` packs beside whole heads: (module, side) -> the product with the rows of that side.
         self._packed: dict[tuple[int, int | None], Callable[[Tensor], Tensor]] = {}
-        # Buffers, not parameters: nothing trains them here, but they belong to the saved network.
+        # Buffers, not parameters: unless `free_shift` is called nothing trains them, yet they are saved.
         self.shift = _Numbers(spec, config.shift)
         self.scale = _Numbers(spec, config.scale)
 
@@ -446,6 +446,17 @@ class T2L(nn.Module):
             self.shift.tensor(name, "B").copy_(offset.B[name])
         return self
 
+    def free_shift(self) -> T2L:
+        """Lets training move what is added to the output too, one adapter for all tasks; returns itself.
+
+        What is saved keeps its form. Raises T2LError where the configuration has no place for it.
+        Source: the reference's learnable_AB_offset.
+        """
+        if self.config.shift != "element":
+            raise T2LError('An offset that learns needs shift="element".')
+        self.shift.learn()
+        return self
+
 
 class _Numbers(nn.Module):
     """Stored numbers that are applied to the output: nothing, one scalar, or one for each element."""
@@ -462,7 +473,12 @@ class _Numbers(nn.Module):
         self._index = {name: m for m, name in enumerate(spec.targets)}
 
     def tensor(self, name: str, side: str) -> Tensor:
-        return self.get_buffer("value" if self.kind == "scalar" else f"{side}{self._index[name]}")
+        return getattr(self, "value" if self.kind == "scalar" else f"{side}{self._index[name]}")
+
+    def learn(self) -> None:
+        for name, numbers in list(self.named_buffers()):
+            delattr(self, name)
+            self.register_parameter(name, nn.Parameter(numbers))
 
 
 @contextmanager

@@ -457,7 +457,7 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path: Path)
 def test_a_run_whose_state_is_shared_out_resumes_to_the_same_numbers(tmp_path: Path, monkeypatch) -> None:
     whole, _ = run(tmp_path / "whole")
     # One process alone, by the road of several that hold a part each.
-    monkeypatch.setattr(loop, "_is_sharded", lambda accelerator: True)
+    monkeypatch.setattr(loop, "is_sharded", lambda accelerator: True)
     exported = []
     network, config = Line(), FitConfig(40, learning_rate=0.05, log_every=5)
 
@@ -748,6 +748,78 @@ def test_sft_begins_at_a_multitask_lora(place, tmp_path: Path) -> None:
     expected = Adapter.load(tmp_path / "mt" / "adapter").weights
     for name in tiny_base.TARGETS:
         torch.testing.assert_close(shift.tensor(name, "B"), expected.B[name], atol=0, rtol=0.01)
+
+
+def test_an_offset_that_learns_moves_and_is_part_of_the_checkpoint(place, tmp_path: Path) -> None:
+    def made(name: str) -> T2L:
+        network = Generator.load(tmp_path / name / "generator").network
+        assert isinstance(network, T2L)
+        return network
+
+    sft_on(place, tmp_path / "stays")
+    sft_on(place, tmp_path / "learns", learn_offset=True)
+    begun = T2L(made("stays").config).initialise("zero", 0).shift
+    for name in tiny_base.TARGETS:
+        for side in "AB":
+            start = begun.tensor(name, side).bfloat16()
+            assert torch.equal(made("stays").shift.tensor(name, side).bfloat16(), start)
+            assert (made("learns").shift.tensor(name, side) - start).abs().max() > 0.01
+    # It goes on, and what it gave is what another run begins from.
+    sft_on(place, tmp_path / "learns", learn_offset=True)
+    slow = {"steps": 1, "learning_rate": 1e-9, "validate_every": 1}
+    sft_on(place, tmp_path / "on", slow, init=str(tmp_path / "learns" / "generator"))
+    ended, begins = (log_of(tmp_path / name)[-1]["seen_loss"] for name in ("learns", "on"))
+    assert begins == pytest.approx(ended, abs=0.01)
+    plain = T2L(T2LConfig(LoRASpec("some/base", 2, {"self_attn.q_proj": (8, 8)}, 2, 4), 16))
+    with pytest.raises(T2LError, match='shift="element"'):
+        plain.free_shift()
+
+
+def test_batches_made_ahead_give_the_same_run(place, tmp_path: Path) -> None:
+    sft_on(place, tmp_path / "one", {"steps": 4}, {"condition_noise": 0.5})
+    sft_on(place, tmp_path / "two", {"steps": 4}, {"condition_noise": 0.5}, workers=2)
+    # What it was begun with is no matter when it goes on.
+    sft_on(place, tmp_path / "two", {"steps": 4}, {"condition_noise": 0.5}, workers=1)
+    one, two = (log_of(tmp_path / name) for name in ("one", "two"))
+    assert [row["loss"] for row in one if "loss" in row] == [row["loss"] for row in two if "loss" in row]
+    weights = [(tmp_path / name / "generator" / "model.safetensors").read_bytes() for name in ("one", "two")]
+    assert weights[0] == weights[1]
+
+
+def test_a_run_with_batches_made_ahead_stops_and_goes_on(tmp_path: Path) -> None:
+    whole, _ = run(tmp_path / "whole")
+    network, config = Line(), FitConfig(40, learning_rate=0.05, log_every=5)
+
+    def stop(network: nn.Module, step: int) -> None:
+        if step == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match="again to continue"):
+        fit(network, sample, loss, tmp_path / "cut", config, after=stop, workers=2)
+    resumed = Line()
+    fit(resumed, sample, loss, tmp_path / "cut", config, workers=2)
+    assert torch.equal(resumed.weight.detach(), whole)
+
+
+def test_an_error_in_a_batch_made_ahead_is_told_as_it_is(tmp_path: Path) -> None:
+    def bad(step: int) -> torch.Tensor:
+        if step == 3:
+            raise T2LError("Example 7 of task a is too long.")
+        return sample(step)
+
+    for workers in (0, 2):
+        with pytest.raises(T2LError, match=r"^Example 7 of task a is too long\.$"):
+            fit(Line(), bad, loss, tmp_path / str(workers), FitConfig(8), workers=workers)
+
+
+def test_a_process_that_makes_batches_may_die(tmp_path: Path) -> None:
+    def dies(step: int) -> torch.Tensor:
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return sample(step)
+
+    with pytest.raises(T2LError, match="workers"):
+        fit(Line(), dies, loss, tmp_path, FitConfig(8), workers=1)
 
 
 def test_mixed_precision_computes_in_bfloat16_and_learns_the_same(place, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def train_dnd_sft(
         "unseen_tasks": list(zip(own, asked, strict=True)),
     }
     groups = filled(groups, sft.patience)
-    validate = validation(base, groups)
+    validate = validation(base, groups, accelerator)
     mean = validate(_Mean(network.mean_adapter()))
     # It reads no prompts, whosever they are.
     means = {

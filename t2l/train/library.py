@@ -318,7 +318,7 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
         fitting,
         run={"method": "multitask", **asdict(run), "sft": asdict(sft), **found},
         known={**defaults(MultitaskRun), "sft": defaults(SFTConfig), **found},
-        validate=validation(base, groups),
+        validate=validation(base, groups, accelerator),
         judge=best_kept(memory, sft.patience, lambda network, _: save(network, "best")),
         export=lambda network, _: save(network, "adapter"),
         memory=memory,

@@ -7,14 +7,19 @@ import copy
 import importlib.util
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import MISSING, asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +122,7 @@ def fit(
     accumulate: int = 1,
     held: ExitStack | None = None,
     parts: Sequence[nn.Module] = (),
+    workers: int = 0,
     accelerator: Any = None,
     stop_after: int | None = None,
 ) -> int:
@@ -136,6 +142,7 @@ def fit(
         of them a step is cut into. held: what `loss` enters there is left after the backward pass.
     parts: networks within `network` that have nothing in common: each is clipped by its own norm, and the
         process trains them alone, whatever others do.
+    workers: forked processes that make batches while a step is computed, for a `sample` of the step alone.
     stop_after: steps after which to stop early, as an interrupt does (for tests and for budgets).
     Ctrl-C ends the step in progress, saves, and raises KeyboardInterrupt. Raises T2LError for a diverged
     loss, too little memory, other settings than the run was begun with, or a folder that cannot be written.
@@ -145,7 +152,7 @@ def fit(
     accelerator = accelerator or make_accelerator(config, out)
     alone = bool(parts) or accelerator.num_processes == 1
     main = bool(parts) or accelerator.is_main_process
-    sharded = not parts and _is_sharded(accelerator)
+    sharded = not parts and is_sharded(accelerator)
     folder, memory = Path(out), {} if memory is None else memory
     settings = json.loads(json.dumps({"fit": asdict(config), **(run or {})}))
     optimizer = torch.optim.AdamW(
@@ -210,6 +217,7 @@ def fit(
     total = min(config.steps, stop_after or config.steps)
     shown = main and accelerator.is_local_main_process
     with (
+        _batches(sample, done, total, workers) as batches,
         _interruptible() as interrupted,
         tqdm(total=config.steps, initial=done, disable=not shown, unit="step", mininterval=1.0) as bar,
     ):
@@ -222,7 +230,7 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = config.rate(done)
             network.train()
-            batch = sample(done)
+            batch = next(batches)
             try:
                 values = _passes(accelerator, network, loss, cut(batch, accumulate) if cut else [batch], held)
             except (RuntimeError, MemoryError) as err:
@@ -288,6 +296,52 @@ def fit(
     if stopped and done < total:
         raise KeyboardInterrupt(f"Stopped after step {done}; run the same command again to continue.")
     return done
+
+
+@contextmanager
+def _batches(sample: Callable[[int], Any], first: int, total: int, workers: int) -> Iterator[Iterator[Any]]:
+    """What `sample` makes of every step from `first` on: when it is asked for, or by `workers` before."""
+    steps = iter(range(first, total))
+    if not workers:
+        yield map(sample, steps)
+        return
+    forked = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, forked, _begin_worker, (sample,)) as pool:
+        try:
+            yield _ahead(pool, steps, 2 * workers)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _ahead(pool: ProcessPoolExecutor, steps: Iterator[int], n: int) -> Iterator[Any]:
+    try:
+        waiting = deque(pool.submit(_sampled, step) for step in islice(steps, n))
+        while waiting:
+            batch = waiting.popleft().result()
+            waiting.extend(pool.submit(_sampled, step) for step in islice(steps, 1))
+            yield batch
+    except BrokenProcessPool as err:
+        raise T2LError(
+            "A process that makes batches was killed; run the same command again with fewer workers, or "
+            "none: it continues from the last checkpoint."
+        ) from err
+
+
+# A forked process has what its parent had, so that neither base nor data are sent to it.
+_worker_sample: list[Callable[[int], Any]] = []
+
+
+def _begin_worker(sample: Callable[[int], Any]) -> None:
+    _worker_sample.append(sample)
+    # Ctrl-C is for the training process alone, and what that process does with a signal is not for this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The parent's threads are not here.
+    torch.set_num_threads(1)
+
+
+def _sampled(step: int) -> Any:
+    return _worker_sample[0](step)
 
 
 def best_kept(
@@ -560,7 +614,7 @@ def _save(folder: Path, step: int, network: nn.Module, optimizer: Any, memory: d
         work.unlink(missing_ok=True)
 
 
-def _is_sharded(accelerator: Any) -> bool:
+def is_sharded(accelerator: Any) -> bool:
     """Whether no process holds the whole network and optimiser."""
     return accelerator.distributed_type.value in ("FSDP", "DEEPSPEED")
 

@@ -4,6 +4,7 @@ Knows tasks, networks and the base; not how steps are counted or saved."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -37,7 +38,7 @@ from t2l.tasks import (
     with_paraphrases,
 )
 from t2l.train.contrast import keep_out, learned, load_encoder_adapter
-from t2l.train.loop import RUN, FitConfig, best_kept, defaults, fit, make_accelerator
+from t2l.train.loop import RUN, FitConfig, best_kept, defaults, fit, is_sharded, make_accelerator
 
 IGNORED = -100
 VALIDATED = 64
@@ -509,15 +510,26 @@ def entry_losses(
 
 
 def validation(
-    base: BaseModel, groups: dict[str, list[Entry]], rows_per_pass: int = 16
+    base: BaseModel, groups: dict[str, list[Entry]], accelerator: Any = None
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """A function network -> mean answer loss of each group, a list of (condition, examples)."""
+    """A function network -> mean answer loss of each group, a list of (condition, examples).
+
+    accelerator: a run's, whose processes share the entries; none of them has to itself where the network is
+    shared out too, since all must ask it alike.
+    """
+    rank, world = 0, 1
+    if accelerator and not is_sharded(accelerator):
+        rank, world = accelerator.process_index, accelerator.num_processes
 
     def validate(network: nn.Module) -> dict[str, float]:
-        return {
-            f"{name}_loss": float(entry_losses(base, network, entries, rows_per_pass).mean())
-            for name, entries in groups.items()
-        }
+        means = {}
+        for name, entries in groups.items():
+            mine = entries[rank::world]
+            losses = entry_losses(base, network, mine) if mine else torch.zeros(0)
+            means[f"{name}_loss"] = losses.sum() / len(entries)
+        if accelerator and world > 1:
+            means = accelerator.reduce({k: v.to(accelerator.device) for k, v in means.items()}, "sum")
+        return {name: float(mean) for name, mean in means.items()}
 
     return validate
 
@@ -586,8 +598,11 @@ class SFTRun:
     init: a checkpoint of the same form to begin from; where it reads pooled conditions, tokens may be added.
     offset: folder of an adapter, such as a multi-task LoRA: what is generated is added to its A and B, so
         that training begins there.
+    learn_offset: what is added, that adapter or a LoRA's random start, learns too.
     descriptions: how many of each task's descriptions are trained on; the others are scored as unseen.
     paraphrases: file of further descriptions to train on, see `t2l.tasks.read_paraphrases`.
+    workers: processes that make the batches of the steps to come, for a GPU that would wait for them; 0 none.
+        Where they differ, a run goes on all the same.
     val_tasks: names of tasks of split train that are kept out and scored as unseen tasks.
     names: only these tasks are trained on. open_license: only tasks whose data may be passed on freely.
     Raises T2LError where nothing would be trained on.
@@ -613,11 +628,16 @@ class SFTRun:
     open_license: bool = False
     dtype: str = "auto"
     offset: str = ""
+    learn_offset: bool = False
+    workers: int = 0
 
     def __post_init__(self) -> None:
         if self.init and self.offset:
             raise T2LError("init and offset both say where training begins; give one of them.")
         check_whole(self.descriptions, "descriptions")
+        check_whole(self.workers, "workers", 0)
+        if self.workers and "fork" not in multiprocessing.get_all_start_methods():
+            raise T2LError(f"workers={self.workers} needs an operating system that forks; give 0.")
 
 
 def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) -> int:
@@ -631,8 +651,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license, run.names)
     require_descriptions((*tasks, *held_out), run.descriptions)
     start = Generator.load(run.init) if run.init else None
-    known = list(start.training.get("tasks", ())) if start else []
-    keep_out(run.val_tasks, known, run.init)
+    before = list(start.training.get("tasks", ())) if start else []
+    keep_out(run.val_tasks, before, run.init)
     if run.encoder_adapter:
         keep_out(run.val_tasks, learned(run.encoder_adapter), run.encoder_adapter)
     if start and start.encoder_name != run.encoder:
@@ -658,6 +678,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         _begin_from(network, start.network)
     if run.offset:
         network.begin_at(Adapter.load(run.offset).weights)
+    if run.learn_offset:
+        network.free_shift()
 
     def embed(texts: Sequence[str]) -> Tensor:
         said = [Condition(text).text for text in texts]
@@ -703,6 +725,9 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     groups = filled(groups, sft.patience)
     folder, memory, held = Path(out), {}, ExitStack()
     facts = {"method": "sft", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
+    known = {**defaults(SFTRun), "sft": defaults(SFTConfig)}
+    # They change nothing that is learned.
+    del facts["workers"], known["workers"]
     found = trained_on(base, [*said_so, *held_out]) | {"init_id": start.id if start else ""}
     facts |= found
 
@@ -711,7 +736,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
             return
         assert isinstance(trained_network, T2L)
         # Those of the runs before it too: what it has learned from, a later run must not take for new.
-        names = list(dict.fromkeys([*(task.name for task in tasks), *known]))
+        names = list(dict.fromkeys([*(task.name for task in tasks), *before]))
         training = {**facts, "tasks": names, "steps_done": step}
         generator = Generator(
             trained_network,
@@ -731,14 +756,15 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
         folder,
         fitting,
         run=facts,
-        known={**defaults(SFTRun), "sft": defaults(SFTConfig), **found},
-        validate=validation(base, groups),
+        known={**known, **found},
+        validate=validation(base, groups, accelerator),
         judge=best_kept(memory, sft.patience, lambda network, step: save(network, step, "best")),
         export=lambda network, step: save(network, step, "generator"),
         memory=memory,
         cut=cut,
         accumulate=sft.accumulate,
         held=held,
+        workers=run.workers,
         accelerator=accelerator,
     )
 
