@@ -28,6 +28,8 @@ Chat = Sequence[dict[str, str]]
 _ROOM = 128
 # Reading common starts apart must leave at most this part of the tokens: it is a call of the model more.
 _SPARED = 0.8
+# Columns of prompts that are read in one step: a long one must not hold up who else waits for a token.
+_PIECE = 256
 # Rows of a request: the base beside seven adapters, or eight chats.
 MAX_COLUMNS = 8
 # Requests that take turns; more of them wait, since each holds a cache.
@@ -98,6 +100,8 @@ def decode(
 ) -> Generator[list[str], None, None]:
     """Yields the texts of all rows after every step, until every row has ended.
 
+    A step is one token of every row, or a piece of long prompts, whose texts are still empty.
+
     prompts: token ids, one list a row. weights: a stack, of which row b uses adapter rows[b], or adapter b
     where rows is None; or a single adapter for every row, or None for the base in every row.
     What many prompts of one adapter begin with, such as a chat template or solved examples, is read once.
@@ -109,21 +113,23 @@ def decode(
     adapters = len(rows) if rows is not None else weights.n if weights is not None else None
     if not n or adapters not in (None, n):
         raise T2LError(f"{n} prompts need one adapter each, not {adapters}.")
-    longest = max(map(len, prompts))
-    room = base.context_length - longest
-    if room < 1 or not all(map(len, prompts)):
+    longest, shortest = max(map(len, prompts)), min(map(len, prompts))
+    if longest >= base.context_length or not shortest:
         raise T2LError(f"A prompt has {longest} tokens; {base.id} reads at most {base.context_length - 1}.")
     answers = [_Row(base, list(prompt), decoding) for prompt in prompts]
     # Cast here, once: `attached` then finds every slice in its place.
     cast = None if weights is None else weights.map(lambda t: t.to(base.device, base.dtype))
-    state = _State(base, answers, cast, rows)
-    for _ in range(min(decoding.max_new_tokens, room)):
-        logits = state.step()
-        for answer, scores in zip(state.answers, logits, strict=True):
-            answer.take(scores)
+    state, left = _State(base, answers, cast, rows), decoding.max_new_tokens
+    for logits in state.steps():
+        if logits is not None:
+            for answer, scores in zip(state.answers, logits, strict=True):
+                answer.take(scores)
+            left -= 1
         yield [answer.text for answer in answers]
-        if not state.drop_ended():
+        if logits is not None and not state.drop_ended():
             return
+        if not left:
+            break
     for answer in answers:
         answer.end()
     yield [answer.text for answer in answers]
@@ -148,14 +154,21 @@ class _Row:
         if self._decoding.temperature:
             # Drawn on the CPU, so that a seed means the same on every device.
             odds = scores[0].softmax(-1).cpu()
+            _require_number(odds[0])
             token = int(torch.multinomial(odds, 1, generator=self._generator))
         else:
-            token = int(scores[0].argmax())
+            # What is no number counts as the largest.
+            best, at = scores[0].max(-1)
+            _require_number(best)
+            token = int(at)
         if token in self._base.eos_ids:
             self.end()
             return
         self.new.append(token)
-        self._show(final=False)
+        if len(self.prompt) + len(self.new) < self._base.context_length:
+            self._show(final=False)
+        else:
+            self.end()
 
     def end(self) -> None:
         """The answer is over: what was held back is shown."""
@@ -169,12 +182,24 @@ class _Row:
         if cuts:
             self.text, self.ended = text[: min(cuts)], True
             return
+        # Half a character decodes to U+FFFD: it waits for its other bytes, as does the start of a stop.
+        whole = text.rstrip("\ufffd")
         if not final:
-            # Half a character decodes to U+FFFD: it waits for its other bytes, as does the start of a stop.
-            text = text.rstrip("\ufffd")
-            held = max((_overlap(text, stop) for stop in self._decoding.stop), default=0)
-            text = text[: len(text) - held]
-        self.text = text
+            held = max((_overlap(whole, stop) for stop in self._decoding.stop), default=0)
+            text = whole[: len(whole) - held]
+        # Byte-fallback tokenizers let it take the whole characters before it along, which are shown already.
+        if len(whole) >= len(self.text):
+            self.text = text
+        elif final:
+            self.text += "\ufffd"
+
+
+def _require_number(score: Tensor) -> None:
+    if not bool(score.isfinite()):
+        raise T2LError(
+            "With this adapter the base computes no numbers any more (they overflow); lower its strength or "
+            "choose another adapter."
+        )
 
 
 def _overlap(text: str, stop: str) -> int:
@@ -288,22 +313,15 @@ class _State:
         prompts = [answer.prompt for answer in answers]
         adapters = list(range(len(prompts)) if rows is None else rows)
         one = weights is None or weights.n is None
-        owners = [0] * len(prompts) if one else adapters
         # Takes the steps of one token; a window would need masks of its own.
         self.decoder = Decoder.of(base.model) if whole else None
         self.stack = StepAdapters(base.model, weights) if self.decoder and weights is not None else None
-        # Padding between start and rest would take room in a window.
-        starts = _starts(prompts, owners) if whole else {}
-        self.mask = torch.zeros(len(starts) or len(prompts), 0, dtype=torch.long, device=base.device)
-        if starts:
-            self.adapters = list(starts)
-            self._attach()
-            self._read(list(starts.values()))
-            self._select([self.adapters.index(owner) for owner in owners])
-        # What the first step has yet to read; nothing from then on.
-        self.rest = [p[len(starts.get(owner, ())) :] for p, owner in zip(prompts, owners, strict=True)]
+        self.owners = [0] * len(prompts) if one else adapters
+        # Padding between start and rest would take room in a window; and so would pieces.
+        self.starts = _starts(prompts, self.owners) if whole else {}
+        self.piece = _PIECE if whole else max(map(len, prompts))
+        self.mask = torch.zeros(len(self.starts) or len(prompts), 0, dtype=torch.long, device=base.device)
         self.adapters = adapters
-        self._attach()
 
     def _attach(self) -> None:
         """The rows changed: what adds their adapters is made anew, when it is needed."""
@@ -318,23 +336,45 @@ class _State:
             self.attachment = attached(self.base.model, self.weights, rows)
         return self.attachment
 
-    def step(self) -> Tensor:
-        """Runs what is new in every row; returns float32 logits (rows, vocabulary) of the last column."""
-        new, self.rest = self.rest or [answer.new[-1:] for answer in self.answers], []
-        return self._read(new)[:, -1].float()
+    def steps(self) -> Iterator[Tensor | None]:
+        """float32 logits (rows, vocabulary) after each row's last token; None after a piece of prompts."""
+        adapters = self.adapters
+        rest = [answer.prompt for answer in self.answers]
+        if self.starts:
+            self.adapters = list(self.starts)
+            self._attach()
+            for _ in self._read(list(self.starts.values())):
+                yield None
+            self._select([self.adapters.index(owner) for owner in self.owners])
+            rest = [p[len(self.starts[owner]) :] for p, owner in zip(rest, self.owners, strict=True)]
+        self.adapters = adapters
+        self._attach()
+        while True:
+            pieces = self._read(rest)
+            logits = next(pieces)
+            for more in pieces:
+                yield None
+                logits = more
+            yield logits[:, -1].float()
+            rest = [answer.new[-1:] for answer in self.answers]
+
+    def _read(self, rows: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+        """Appends tokens to every row of the cache, a piece at a time; logits as `_append` gives them."""
+        longest = max(map(len, rows))
+        # Left padding puts every row's last token in one column; what stands there is hidden.
+        gaps = [longest - len(row) for row in rows]
+        ids = torch.tensor([[0] * gap + list(row) for gap, row in zip(gaps, rows, strict=True)])
+        new = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=self.base.device)
+        self.padded = self.padded or any(gaps)
+        for start in range(0, longest, self.piece):
+            yield self._append(ids[:, start : start + self.piece], new[:, start : start + self.piece])
 
     @torch.inference_mode()
-    def _read(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Appends tokens to every row of the cache; logits (rows, 1, vocabulary) of the last column."""
-        longest = max(map(len, rows))
-        pad = min(self.base.eos_ids, default=0)
-        # Left padding puts every row's last token in one column.
-        gaps = [longest - len(row) for row in rows]
-        ids = torch.tensor([[pad] * gap + list(row) for gap, row in zip(gaps, rows, strict=True)])
-        new = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=self.base.device)
+    def _append(self, ids: Tensor, new: Tensor) -> Tensor:
+        """Reads ids (rows, t), `new` being 0 for padding; logits (rows, 1, vocabulary) of the last column."""
+        longest = ids.shape[1]
         first = not self.mask.shape[1]
         self.mask = torch.cat([self.mask, new], dim=1)
-        self.padded = self.padded or any(gaps)
         positions = (self.mask.cumsum(1) - 1).clamp_min(0)[:, -longest:]
         if self.decoder and longest == 1 and not first:
             away: Tensor | None = None

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+import t2l.engine
 from t2l.adapter import Adapter
 from t2l.attach import attached
 from t2l.base import BaseModel
@@ -154,14 +155,34 @@ def test_a_common_start_is_read_once_for_each_adapter_and_changes_no_answer(
     assert len(set(alone)) > 4
 
 
+@pytest.mark.parametrize("kind", ["Llama", "Gemma2", "Qwen3", "Mistral"])
+def test_long_prompts_are_read_in_pieces_and_change_no_answer(
+    base: BaseModel, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = tiny_base(base, kind)
+    # The longest ends with a piece of one token.
+    prompts = [(prompt * 3)[:length] for prompt, length in zip(ids(tiny), (4, 16, 1, 9), strict=True)]
+    expected = [generated(tiny, prompt) for prompt in prompts]
+    weights, rows = adapters(tiny, 2), [0, 1, 1, 0]
+    together = [ids(tiny)[1] + prompt for prompt in prompts]
+    adapted = last(decode(tiny, together, weights, GREEDY, rows))
+    monkeypatch.setattr(t2l.engine, "_PIECE", 5)
+    texts = list(decode(tiny, prompts, None, GREEDY))
+    assert texts[-1] == expected
+    # A window takes all at once.
+    pieces = 3 if kind in ("Llama", "Qwen3") else 0
+    assert texts[:pieces] == [[""] * 4] * pieces and any(texts[pieces])
+    assert last(decode(tiny, together, weights, GREEDY, rows)) == adapted
+
+
 @pytest.mark.parametrize("kind", ["Llama", "Qwen3", "Mistral"])
 def test_steps_in_bfloat16_have_the_logits_of_the_model_itself(base: BaseModel, kind: str) -> None:
     tiny = tiny_base(base, kind, attn_implementation="sdpa", initializer_range=0.2)
     tiny.model.to(torch.bfloat16)
     rows = [_Row(tiny, ids(tiny)[1], GREEDY) for _ in range(2)]
     state = _State(tiny, rows, None, None)
-    for step in range(4):
-        logits = state.step()
+    found = (logits for logits in state.steps() if logits is not None)
+    for step, logits in zip(range(4), found, strict=False):
         # A window hides what is older than itself, so that no mask of ours may stand there.
         assert (state.unmasked is None) is (kind == "Mistral")
         with torch.inference_mode():
@@ -210,6 +231,20 @@ def test_an_answer_ends_where_the_context_does(tiny: BaseModel) -> None:
     assert last(decode(tiny, [prompt], None, GREEDY)) == [generated(tiny, prompt, max_new_tokens=4)]
     with pytest.raises(T2LError, match="64 tokens; tiny/Llama reads at most 63"):
         last(decode(tiny, [[5], [5] * 64], None, GREEDY))
+    # A long row's end is none of the others'.
+    short = ids(tiny)[1]
+    texts = last(decode(tiny, [prompt, short], None, GREEDY))
+    assert texts == [generated(tiny, prompt, max_new_tokens=4), generated(tiny, short)]
+
+
+@pytest.mark.parametrize(
+    "decoding", [GREEDY, Decoding(12, temperature=1), Decoding(12, top_p=0.5, temperature=1)]
+)
+def test_an_adapter_whose_numbers_overflow_is_refused_in_words(tiny: BaseModel, decoding: Decoding) -> None:
+    huge = adapters(tiny, 1).map(lambda t: torch.full_like(t, 1e30))
+    weights = stack([tiny.spec(TARGETS, 4, 8).zeros(), huge[0]])
+    with pytest.raises(T2LError, match="overflow"):
+        last(decode(tiny, ids(tiny)[:2], weights, decoding))
 
 
 @pytest.mark.parametrize("rows", [[], [[]], [[5], []]])
@@ -243,6 +278,26 @@ def test_half_a_character_is_never_shown(base: BaseModel, text: str) -> None:
     assert all(text.startswith(part) for part in shown)
     row.end()
     assert row.text == text
+
+
+def test_byte_fallback_takes_no_shown_character_back(base: BaseModel) -> None:
+    from tokenizers import Tokenizer, decoders, models
+    from transformers import PreTrainedTokenizerFast
+
+    # As Llama 2's and Mistral's: a run of bytes that is no whole text becomes U+FFFD in all its parts.
+    vocabulary = ["<unk>", "</s>", "▁", "a", "b", *(f"<0x{byte:02X}>" for byte in range(256))]
+    numbers = {token: number for number, token in enumerate(vocabulary)}
+    made = Tokenizer(models.BPE(numbers, [], unk_token="<unk>", byte_fallback=True))
+    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>")
+    base = BaseModel("tiny", "random", base.model, tokenizer)
+    shown, row = fed(base, "a🤖🧵b")
+    assert shown == ["a"] * 4 + ["a🤖"] * 4 + ["a🤖🧵", "a🤖🧵b"] and not row.ended
+    shown, row = fed(base, "a🤖🧵")
+    row.new.pop()
+    row.text = shown[-2]
+    row.end()
+    assert row.text == "a🤖\ufffd"
 
 
 def test_an_answer_cut_within_a_character_shows_that_it_was(base: BaseModel) -> None:
