@@ -87,7 +87,7 @@ class BaseModel:
             model, report = loaded
         # RuntimeError: weights of other shapes than the configuration says, or too little memory.
         # ImportError: a base that is stored quantised, without the package that reads it.
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as err:
+        except (*_unreadable(), RuntimeError, ImportError, SafetensorError) as err:
             reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:300]
             raise T2LError(
                 f"The base model {name!r} cannot be loaded ({reason}); check the name, the network and your "
@@ -106,7 +106,7 @@ class BaseModel:
         if gguf:
             weights_id = f"{gguf.name}@sha256:{sha256(gguf)}"
         elif Path(name).is_dir():
-            weights_id = f"local@sha256:{sha256(*sorted(Path(name).glob('*.safetensors')))}"
+            weights_id = f"local@sha256:{sha256(*_weight_files(Path(name)))}"
         else:
             weights_id = f"hub@{getattr(model.config, '_commit_hash', None) or 'unknown'}"
         return cls(name, weights_id, model, tokenizer)
@@ -243,6 +243,22 @@ def first_of_several() -> torch.device:
     return torch.device("cuda", 0)
 
 
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What transformers answers to files of a base that are missing, damaged, or hold other types."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    return OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, StrictDataclassError
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that transformers loads a folder's weights from."""
+    # Its order: the pickled ones, which it reads as plain tensors, where there are no others.
+    for pattern in ("*.safetensors", "pytorch_model*.bin"):
+        if files := sorted(folder.glob(pattern)):
+            return files
+    raise T2LError(f"{folder} holds no weights (*.safetensors or pytorch_model*.bin); download it again.")
+
+
 def read_config(name: str) -> Any:
     """The transformers configuration of a base, by Hub id or local folder, without its weights.
 
@@ -254,7 +270,7 @@ def read_config(name: str) -> Any:
     source = str(converted(gguf, _stderr)) if gguf else name
     try:
         return AutoConfig.from_pretrained(source)
-    except (OSError, ValueError, KeyError) as err:
+    except _unreadable() as err:
         reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:300]
         raise T2LError(
             f"The configuration of the base model {name!r} cannot be read ({reason}); check the name, the "
@@ -317,7 +333,7 @@ def converted(gguf: Path, say: Say) -> Path:
     say(f"First run: converting the embedded base to {target} (540 MB, about 20 s) ...")
     if free_megabytes(target) < 700:
         raise T2LError(f"{target} needs 700 MB of free disk; free some, or set T2L_CACHE elsewhere.")
-    with complete_or_absent(target) as work:
+    with complete_or_absent(target, first_wins=True) as work:
         _convert(gguf, work)
     say("Converted.")
     return target

@@ -22,20 +22,28 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def complete_or_absent(folder: str | Path, replaces: Collection[str] = ()) -> Iterator[Path]:
+def complete_or_absent(
+    folder: str | Path, replaces: Collection[str] = (), *, first_wins: bool = False
+) -> Iterator[Path]:
     """A new folder to write into, which takes the place of `folder` when the block ends without an error.
 
     What was at `folder` stays until then. replaces: names of the only files that a folder which is there
-    already may hold. Raises T2LError where it holds anything else, or the disk refuses (full, no rights).
+    already may hold. first_wins: what another process put there meanwhile is as good, and stays.
+    Raises T2LError where it holds anything else, before or after the block, or the disk refuses (full, no
+    rights).
     """
     from safetensors import SafetensorError
 
     target = Path(folder)
+
+    def refuse_others() -> None:
+        other = {entry.name for entry in target.iterdir()} - set(replaces)
+        if other:
+            raise T2LError(f"{target} holds {min(other)!r}, which would be lost; choose another folder.")
+
     try:
         if target.exists():
-            other = {entry.name for entry in target.iterdir()} - set(replaces)
-            if other:
-                raise T2LError(f"{target} holds {min(other)!r}, which would be lost; choose another folder.")
+            refuse_others()
             # A link, "." and the like: rename the folder itself.
             target = target.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +53,10 @@ def complete_or_absent(folder: str | Path, replaces: Collection[str] = ()) -> It
             yield work
             old = Path(temporary) / "old"
             if target.exists():
+                # The block may have taken minutes.
+                if first_wins and any(target.iterdir()):
+                    return
+                refuse_others()
                 os.rename(target, old)
             try:
                 os.rename(work, target)
@@ -74,15 +86,21 @@ def complete_file(file: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
             work = Path(temporary) / target.name
-            if target.exists():
-                raise T2LError(f"{target} exists and would be lost; choose another name, or remove it.")
+            _refuse(target)
             yield work
+            # The block may have taken minutes.
+            _refuse(target)
             os.rename(work, target)
     except OSError as err:
         reason = err.strerror or err
         raise T2LError(
             f"{target} cannot be written ({reason}); free some space or choose another place."
         ) from err
+
+
+def _refuse(file: Path) -> None:
+    if file.exists():
+        raise T2LError(f"{file} exists and would be lost; choose another name, or remove it.")
 
 
 def replace_file(file: Path, data: str | bytes) -> None:

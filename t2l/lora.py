@@ -13,6 +13,7 @@ from torch import Tensor
 
 from t2l.errors import T2LError, check_whole
 
+_LARGEST = torch.finfo(torch.float32).max
 _PEFT_KEY = "base_model.model.model.layers.{layer}.{target}.lora_{side}.weight"
 
 
@@ -35,7 +36,7 @@ class LoRASpec:
     def __post_init__(self) -> None:
         for name, size in (("n_layers", self.n_layers), ("rank", self.rank)):
             check_whole(size, name)
-        if not isinstance(self.alpha, int | float) or not math.isfinite(self.alpha) or self.alpha <= 0:
+        if not isinstance(self.alpha, int | float) or not 0 < self.alpha <= _LARGEST:
             raise T2LError(f"alpha must be a number above 0, not {self.alpha!r}.")
         if not self.targets:
             raise T2LError("A LoRASpec needs at least one target module, for example self_attn.q_proj.")
@@ -169,7 +170,8 @@ class LoRAWeights:
         one_each = isinstance(strength, Sequence)
         values = list(strength) if one_each else [strength]
         for value in values:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            # Not even NaN is below the largest float32.
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
                 raise T2LError(f"Strength must be a finite number, not {value!r}.")
         if one_each and len(values) != self.n:
             raise T2LError(f"{len(values)} strengths were given for a stack of {self.n} adapters.")

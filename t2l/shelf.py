@@ -175,8 +175,8 @@ class Shelf:
 
     def entry(self, id: str) -> Entry:
         """What the shelf tells of one adapter; raises T2LError as `get`, but reads no weights."""
-        self._place(id)
         with self._lock:
+            self._place(id)
             return self._entry(id, self._read())
 
     def list(self) -> tuple[Entry, ...]:
@@ -194,8 +194,8 @@ class Shelf:
         clean = " ".join(check_text(name, "name", MAX_NAME).split())
         if title(clean) != clean:
             raise T2LError(f"The name {clean!r} holds characters that do not print; remove them.")
-        self._place(id)
         with self._lock:
+            self._place(id)
             index = self._read()
             index[id] = replace(self._entry(id, index), name=clean)
             self._write(index)
@@ -203,8 +203,8 @@ class Shelf:
 
     def delete(self, id: str) -> None:
         """Removes an adapter, damaged or not; raises T2LError where its folder holds anything else."""
-        self._place(id)
         with self._lock:
+            self._place(id)
             index = self._read()
             self._remove(id, index)
             # A record without a folder says nothing.

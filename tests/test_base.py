@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,15 @@ from paths import FIXTURES
 from safetensors.torch import load_file, save_file
 
 from t2l import base as module
-from t2l.base import DEFAULT_BASE, BaseModel, choose_device, choose_dtype, converted, embedded_gguf
+from t2l.base import (
+    DEFAULT_BASE,
+    BaseModel,
+    choose_device,
+    choose_dtype,
+    converted,
+    embedded_gguf,
+    read_config,
+)
 from t2l.errors import T2LError
 
 
@@ -162,6 +171,41 @@ def test_a_local_folder_is_named_by_the_hash_of_its_weights(tiny_folder: Path) -
     assert made.dtype == torch.bfloat16 and made.spec(["self_attn.v_proj"]).targets == {
         "self_attn.v_proj": (64, 32)
     }
+
+
+def test_a_local_folder_of_pickled_weights_is_named_by_their_hash(tiny_folder: Path) -> None:
+    state = load_file(tiny_folder / "model.safetensors")
+    (tiny_folder / "model.safetensors").unlink()
+    names = []
+    for change in (0, 1):
+        torch.save({k: v + change for k, v in state.items()}, tiny_folder / "pytorch_model.bin")
+        names.append(BaseModel.load(str(tiny_folder), dtype="float32", device="cpu").weights_id)
+    digest = hashlib.sha256((tiny_folder / "pytorch_model.bin").read_bytes()).hexdigest()
+    assert names[1] == f"local@sha256:{digest}" != names[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"hidden_size": "big"}),
+        ("config.json", {"num_attention_heads": 0}),
+        ("config.json", {"rope_parameters": [1]}),
+        ("config.json", []),
+        ("tokenizer_config.json", []),
+        ("generation_config.json", []),
+    ],
+)
+def test_a_local_base_whose_settings_are_of_other_types_is_refused(
+    tiny_folder: Path, file: str, change: dict | list
+) -> None:
+    path = tiny_folder / file
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**before, **change} if isinstance(change, dict) else change))
+    with pytest.raises(T2LError, match="tiny' cannot be loaded"):
+        BaseModel.load(str(tiny_folder), dtype="float32", device="cpu")
+    if file == "config.json":
+        with suppress(T2LError):
+            read_config(str(tiny_folder))
 
 
 def test_a_damaged_local_base_is_refused_by_name(tiny_folder: Path) -> None:

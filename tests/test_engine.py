@@ -484,7 +484,9 @@ def test_strength_zero_is_the_base_bit_for_bit(base: BaseModel, dtype: torch.dty
     assert not torch.equal(logits[1], alone[1]) and not torch.equal(logits[1], logits[2])
 
 
-@pytest.mark.parametrize("strengths", [[1.0], [float("nan"), 1], [None, 1], ["2", 1], [True, 1]])
+@pytest.mark.parametrize(
+    "strengths", [[1.0], [float("nan"), 1], [None, 1], ["2", 1], [True, 1], [10**400, 1], [-1e39, 1]]
+)
 def test_strengths_that_cannot_be_are_refused(strengths: list) -> None:
     weights = LoRASpec("some/base", 2, {"mlp.up_proj": (4, 4)}, 2, 2).zeros(2)
     with pytest.raises(T2LError, match=r"Strength must be|1 strengths were given"):

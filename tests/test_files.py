@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from t2l import files
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, free_megabytes
+from t2l.files import cache_folder, complete_file, complete_or_absent, free_megabytes
 
 # What the folders of these tests may hold when they are replaced.
 NAMES = {"a", "b", "old"}
@@ -115,3 +115,29 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(T2LError, match="file"):
         write(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "text"
+
+
+def test_what_appears_while_a_folder_is_written_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "absent"):
+        with pytest.raises(T2LError, match=r"thesis\.txt"), complete_or_absent(folder, NAMES) as work:
+            (work / "a").write_text("new")
+            folder.mkdir(exist_ok=True)
+            (folder / "thesis.txt").write_text("years")
+        assert [file.name for file in folder.iterdir()] == ["thesis.txt"]
+    with pytest.raises(T2LError, match="exists"), complete_file(tmp_path / "file") as work:
+        work.write_text("new")
+        (tmp_path / "file").write_text("years")
+    assert (tmp_path / "file").read_text() == "years"
+
+
+def test_where_another_process_may_be_first_its_folder_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with complete_or_absent(folder, first_wins=True) as work:
+        (work / "a").write_text("mine")
+        with complete_or_absent(folder, first_wins=True) as other:
+            (other / "a").write_text("other")
+        there = folder.stat().st_ino
+    # Not even for a moment was it away.
+    assert (folder / "a").read_text() == "other" and folder.stat().st_ino == there
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
