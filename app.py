@@ -29,6 +29,11 @@ if os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"):
 else:
     spaces = None
 
+if not os.environ.get("GRADIO_SERVER_PORT", "7860").isdecimal():
+    # Gradio's own answer, while it is imported, is a traceback.
+    print(f"t2l: GRADIO_SERVER_PORT={os.environ['GRADIO_SERVER_PORT']!r} is no port.", file=sys.stderr)
+    raise SystemExit(2)
+
 import gradio as gr
 from starlette.requests import Request
 from starlette.responses import JSONResponse

@@ -17,10 +17,13 @@ import argparse
 import itertools
 import json
 import statistics
+import sys
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from safetensors import safe_open
 
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
@@ -60,6 +63,8 @@ def main() -> None:
     args = parser.parse_args()
 
     generator = Generator.load(args.checkpoint)
+    if generator.reads != "text":
+        raise T2LError(f"{generator.name} reads no descriptions, so that there is nothing to compare with.")
     suite = read_suites(args.tasks.split(","))
 
     def encode(texts: tuple[str, ...]) -> torch.Tensor:
@@ -102,9 +107,15 @@ def main() -> None:
             "below": sum(s < far for s, _ in points),
         }
     pull = generator.pull if args.pull is None else args.pull
-    replace(generator, index=index, pull=pull).save(args.checkpoint)
+    with safe_open(Path(args.checkpoint) / "model.safetensors", "pt") as stored:
+        # A network by reconstruction is stored in float32, and stays so.
+        kind = stored.get_tensor(next(iter(stored.keys()))).dtype
+    replace(generator, index=index, pull=pull).save(args.checkpoint, kind)
     print(json.dumps(report) if args.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except T2LError as err:
+        sys.exit(f"index_tasks: {err}")

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections import deque
 
 from t2l.base import quiet
+from t2l.errors import T2LError
 from t2l.studio import DEFAULT_CHECKPOINT, Studio, Wordings
-from t2l.tasks import read_suites
+from t2l.tasks import pick, read_suites
 
 # The descriptions that training leaves out.
 UNSEEN = (6, 7)
@@ -28,8 +30,7 @@ def main() -> None:
     suite, rows = read_suites(args.tasks.split(",")), []
     with tempfile.TemporaryDirectory() as shelf:
         studio = Studio(args.checkpoint, shelf=shelf)
-        for name in args.names.split(","):
-            task = suite[name]
+        for name, task in pick(suite, args.names.split(",")).items():
             words = [task.descriptions[number] for number in UNSEEN]
             (found,) = deque(studio.better_wording(words, task.test[: args.n]), maxlen=1)
             assert isinstance(found, Wordings)
@@ -47,4 +48,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except T2LError as err:
+        sys.exit(f"measure_wording: {err}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import yaml
 
 from t2l.base import BaseModel, quiet
+from t2l.errors import T2LError
 from t2l.eval.metrics import strict
 from t2l.eval.run import answer
 from t2l.generator import Generator
@@ -50,4 +52,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except T2LError as err:
+        sys.exit(f"try_phrases: {err}")

@@ -235,7 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser(
         "report", parents=[common], help="means over tasks, intervals and differences of results"
     )
-    report.add_argument("results", nargs="+", help="files of `t2l eval` on held-out tasks")
+    report.add_argument("results", nargs="*", help="files of `t2l eval` on held-out tasks")
     report.add_argument("--seen", nargs="+", default=(), help="files on tasks that were trained on")
     report.add_argument("--markdown", action="store_true", help="all tables, those by task too, as Markdown")
     report.add_argument(
@@ -676,6 +676,7 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
         tuple(args.stop),
     )
     studio = _studio(args)
+    studio.check_memory()
     made = studio.describe(args.description)
     print(f"Adapter {made.adapter.id}: {made.adapter.condition}")
     results = []
@@ -777,13 +778,15 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
 
 def _analyse(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.base import BaseModel, quiet
-    from t2l.eval.analysis import analyse, write_analysis
+    from t2l.eval.analysis import analyse, writable, write_analysis
     from t2l.official import load_generator
     from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
     from t2l.tasks import read_suites
     from t2l.train.recon import Library
 
     quiet()
+    # Before anything is computed for it.
+    writable(args.out)
     names = args.checkpoints or (DEFAULT_CHECKPOINT,)
     generators = [load_generator(find_checkpoint(name)) for name in names]
     base = BaseModel.load(generators[0].spec.base_model, dtype=args.dtype, device=args.device)
@@ -800,17 +803,22 @@ def _analyse(args: argparse.Namespace) -> dict[str, Any]:
 
 def _benchmark(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.adapter import Adapter
+    from t2l.attach import target_modules
     from t2l.base import DEFAULT_BASE, BaseModel, quiet
     from t2l.eval.benchmarks import check_benchmarks, run_benchmarks
-    from t2l.files import complete_file
+    from t2l.files import complete_file, refuse_existing
 
     quiet()
     options: dict[str, Any] = {"limit": args.limit, "shots": args.shots, "code": args.code, "data": args.data}
     # Before the base is loaded.
     check_benchmarks(args.names, **options)
+    if args.out:
+        refuse_existing(Path(args.out))
     adapter = Adapter.load(args.adapter) if args.adapter else None
     name = args.base or (adapter.spec.base_model if adapter else DEFAULT_BASE)
     base = BaseModel.load(name, dtype=args.dtype, device=args.device)
+    if adapter:
+        target_modules(base.model, adapter.spec)
     found = {"base": run_benchmarks(base, None, args.names, **options)}
     if adapter:
         found["adapted"] = run_benchmarks(base, adapter.weights, args.names, **options)

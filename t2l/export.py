@@ -270,7 +270,7 @@ def lint(folder: str | Path) -> list[str]:
         config = read_json(folder, CONFIG)
     except T2LError as err:
         found.append(str(err))
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:
         found.append(f"{CONFIG} cannot be read ({str(err)[:200]}); save the adapter again.")
     else:
         found += _lint_config(config)

@@ -51,6 +51,7 @@ def complete_or_absent(
             work = Path(temporary) / "new"
             work.mkdir()
             yield work
+            _open_to_all(work)
             old = Path(temporary) / "old"
             if target.exists():
                 # The block may have taken minutes.
@@ -86,10 +87,10 @@ def complete_file(file: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
             work = Path(temporary) / target.name
-            _refuse(target)
+            refuse_existing(target)
             yield work
             # The block may have taken minutes.
-            _refuse(target)
+            refuse_existing(target)
             os.rename(work, target)
     except OSError as err:
         reason = err.strerror or err
@@ -98,7 +99,16 @@ def complete_file(file: str | Path) -> Iterator[Path]:
         ) from err
 
 
-def _refuse(file: Path) -> None:
+def _open_to_all(folder: Path) -> None:
+    """Gives files the rights that new ones have here: safetensors makes them the owner's alone."""
+    mode = folder.stat().st_mode & 0o666
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            file.chmod(mode)
+
+
+def refuse_existing(file: Path) -> None:
+    """Raises T2LError where there is something already."""
     if file.exists():
         raise T2LError(f"{file} exists and would be lost; choose another name, or remove it.")
 

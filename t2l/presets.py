@@ -240,10 +240,10 @@ class Setup:
     def base(self, dtype: str = "", device: str = "auto", **options: Any) -> BaseModel:
         """Its base with the chosen template; raises T2LError where memory is short, before any of it is read.
 
-        dtype: "" is the preset's.
+        dtype: "" is the preset's. What stands beside it counts as loaded, see `check_memory`.
         """
         preset = self.preset
-        self.check_memory(dtype, free_bytes(device), device)
+        self.check_memory(dtype, device, alone=True)
         template = preset.template if self.template == "reference" else ""
         try:
             kind = dtype or preset.dtype
@@ -256,10 +256,13 @@ class Setup:
                 "`hf auth login`."
             ) from err
 
-    def check_memory(self, dtype: str, free: int, device: str = "auto") -> None:
-        """Raises T2LError saying how much is needed and what would fit, where `free` bytes do not suffice."""
-        preset, place = self.preset, device_type(device)
-        beside = 0 if place == "cuda" else preset.host_bytes
+    def check_memory(self, dtype: str = "", device: str = "auto", *, alone: bool = False) -> None:
+        """Raises T2LError saying how much is needed and what would fit, where too little memory is free.
+
+        alone: the base alone, where encoder and network are in memory already.
+        """
+        preset, place, free = self.preset, device_type(device), free_bytes(device)
+        beside = 0 if alone or place == "cuda" else preset.host_bytes
         needed = preset.device_bytes(dtype) + beside
         if needed <= free:
             return

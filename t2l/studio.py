@@ -323,7 +323,12 @@ class Studio:
         name = self.generator.spec.base_model
         if self._setup is None:
             return BaseModel.load(name, dtype=self._dtype, device=self._device)
-        return self._setup.base("" if self._dtype == "auto" else self._dtype, self._device)
+        return self._setup.base(self._kind, self._device)
+
+    @property
+    def _kind(self) -> str:
+        """The type of a preset's base; "" for its own."""
+        return "" if self._dtype == "auto" else self._dtype
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """The checkpoints at hand for this base, the default first, those of prompts last; none is loaded."""
@@ -375,6 +380,7 @@ class Studio:
     def load(self) -> None:
         """Loads checkpoint, encoder and base now, so that the first visitor does not wait."""
         try:
+            self.check_memory()
             # One after the other: transformers sets torch's own type while it loads, for all threads.
             with self._lock:
                 _ = self.generator.encoder
@@ -384,6 +390,14 @@ class Studio:
             raise
         if self._elsewhere:
             self._look_ahead()
+
+    def check_memory(self) -> None:
+        """Raises T2LError where a preset's base, encoder and network need more memory than is free.
+
+        For before any of them is loaded.
+        """
+        if self._setup and self._engine is None:
+            self._setup.check_memory(self._kind, self._device)
 
     def _look_ahead(self) -> None:
         """Does at once what this process cannot do when only the GPU's workers have the base's numbers."""

@@ -86,7 +86,7 @@ def read_task(folder: str | Path) -> Task:
     max_new_tokens = meta.get("max_new_tokens", 32)
     if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
         raise T2LError(f"{meta_file}: max_new_tokens must be a whole number of at least 1.")
-    train, test = (_read_examples(folder / f"{part}.jsonl") for part in ("train", "test"))
+    train, test = (read_part(folder / f"{part}.jsonl") for part in ("train", "test"))
     if not train and not test:
         raise T2LError(f"{folder} holds neither train.jsonl nor test.jsonl with examples.")
     return Task(
@@ -250,7 +250,8 @@ def _is_text(value: Any, blank: bool = False) -> bool:
     )
 
 
-def _read_examples(file: Path) -> tuple[Example, ...]:
+def read_part(file: Path) -> tuple[Example, ...]:
+    """The examples of a task's train.jsonl or test.jsonl, if it is there; raises T2LError naming a line."""
     if not file.exists():
         return ()
     examples = []

@@ -273,6 +273,18 @@ def refusal(monkeypatch, capsys) -> Any:
     return ask
 
 
+def test_a_port_that_gradio_itself_cannot_read_is_one_line() -> None:
+    made = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=REPO,
+        env={**os.environ, "GRADIO_SERVER_PORT": "http"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert made.returncode == 2 and made.stderr == "t2l: GRADIO_SERVER_PORT='http' is no port.\n"
+
+
 @pytest.mark.parametrize(
     ("flags", "environment", "named"),
     [

@@ -69,6 +69,11 @@ def test_doctor_is_one_line_of_json(capsys) -> None:
         (["report", "no/such/results"], "no/such/results"),
         (["report", "results/baselines.jsonl", "results/baselines.jsonl"], "twice"),
         (["report", "results/baselines.jsonl", "--into", "LICENSE"], "LICENSE"),
+        (["report", "--seen", "results/baselines.jsonl"], "without --seen"),
+        (["report"], "no rows"),
+        (["benchmark", "boolq", "--data", "data", "--out", "LICENSE"], "LICENSE exists"),
+        (["analyse", "--tasks", "data/suite", "--out", "docs"], "docs is a folder"),
+        (["analyse", "--tasks", "data/suite", "--out", "/proc/no/file"], "/proc/no/file"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "0"], "steps"),
         (["train", "sft", "--tasks", "data/suite", "--out", "x", "--steps", "1", "--variant", "xl"], "xl"),
         (
@@ -93,7 +98,8 @@ def test_eval_measures_once_and_report_fills_the_tables(capsys, tmp_path: Path) 
     one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "results.jsonl"
     shutil.copytree(REPO / "data" / "suite" / "kebab_case", one / "kebab_case")
     shutil.copytree(REPO / "data" / "suite" / "min_number", two / "min_number")
-    args = ["eval", "--tasks", f"{one},{two}", "--split", "eval", "--methods", "base,t2l,t2l_other"]
+    # What is named twice is measured once.
+    args = ["eval", "--tasks", f"{one},{two}", "--split", "eval", "--methods", "base,t2l,t2l_other,base"]
     status, text, _ = run(capsys, *args, "--limit", "1", "--out", str(out), "--json")
     result = json.loads(text.splitlines()[-1])
     assert status == 0 and result["settings"]["dtype"] == "bfloat16" and result["settings"]["limit"] == 1

@@ -219,6 +219,8 @@ def test_a_server_that_is_not_there_is_named(slept) -> None:
         ({"url": "api.example.com/v1"}, "no address"),
         ({"url": "file:///etc/passwd"}, "no address"),
         ({"url": "https://user:pass@host/v1"}, "no address"),
+        ({"url": "http://[x"}, "no address"),
+        ({"url": f"http://{'a' * 64}.example/v1"}, "no address"),
         ({"model": " "}, "name of a model"),
         ({"timeout": 0}, "timeout"),
     ],
@@ -276,7 +278,7 @@ def test_equal_answers_count_once_and_too_few_are_said() -> None:
 
 def undescribed(folder: Path, *names: str) -> Path:
     rows = "".join(json.dumps({"input": e.input, "output": e.output}) + "\n" for e in EXAMPLES)
-    (folder / "raw").mkdir()
+    (folder / "raw").mkdir(parents=True)
     for name in names:
         (folder / "raw" / f"{name}.jsonl").write_text(rows)
     arguments = ["data", "convert", str(folder / "raw"), "--out", str(folder / "suite"), "--later"]
@@ -308,6 +310,19 @@ def test_the_command_fills_in_what_is_missing_and_overwrites_nothing(
     assert main([*command, "--names", "two"]) == 2 and main(command) == 2
     captured = capsys.readouterr()
     assert "never overwritten" in captured.err and KEY not in captured.err + captured.out
+
+
+def test_one_training_example_is_enough_to_be_described_by(server: Server, tmp_path: Path, capsys) -> None:
+    suite = undescribed(tmp_path, "one", "two")
+    command = ["train", "describe", "--tasks", str(suite), "--endpoint", server.url, "--model", "m"]
+    file = suite / "one" / "train.jsonl"
+    file.write_text(file.read_text().splitlines()[0] + "\n")
+    assert main([*command, "--count", "3"]) == 0
+    assert len(read_suite(suite)["one"].descriptions) == 3
+    suite = undescribed(tmp_path / "empty", "one")
+    (suite / "one" / "train.jsonl").write_text("")
+    assert main([*command[:3], str(suite), *command[4:]]) == 2
+    assert "one has no training examples" in capsys.readouterr().err
 
 
 def test_an_interrupted_description_keeps_what_is_done(server: Server, tmp_path: Path, slept) -> None:

@@ -280,6 +280,11 @@ def test_lint_has_nothing_against_what_is_saved_here(folder: Path) -> None:
     assert lint(folder) == []
 
 
+def test_lint_names_a_configuration_nested_beyond_measure(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("[" * 100_000)
+    assert any("adapter_config.json cannot be read" in finding for finding in lint(folder))
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

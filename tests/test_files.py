@@ -32,6 +32,17 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None
     assert [file.name for file in folder.parent.iterdir()] == ["folder"]
 
 
+def test_weights_may_be_read_by_all_who_may_read_the_rest(tmp_path: Path) -> None:
+    with complete_or_absent(tmp_path / "folder") as work:
+        save_file({"a": torch.zeros(2)}, work / "b")
+        (work / "deep").mkdir()
+        (work / "deep" / "a").write_text("text")
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    modes = {(tmp_path / "folder" / name).stat().st_mode for name in ("b", "deep/a")}
+    assert modes == {plain.stat().st_mode}
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_in_the_block_leaves_what_was_there_and_nothing_else(tmp_path: Path, error) -> None:
     for _ in range(2):

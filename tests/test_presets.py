@@ -26,6 +26,7 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
 from t2l.official import load_generator
 from t2l.presets import PRESETS, Setup, Shape, table
+from t2l.studio import Studio
 
 PROTOCOL = json.loads((FIXTURES / "protocol" / "protocol.json").read_text(encoding="utf-8"))
 KINDS = {"mistral-7b": "Mistral", "llama-3.1-8b": "Llama", "gemma-2-2b": "Gemma2", "smollm2-135m": "Llama"}
@@ -182,6 +183,24 @@ def test_memory_is_said_before_anything_is_loaded_with_what_fits(monkeypatch) ->
     monkeypatch.setattr(presets, "free_bytes", lambda device: 10**12)
     with pytest.raises(AssertionError):
         Setup(PRESETS["llama-3.1-8b"]).base()
+
+
+def test_what_is_loaded_already_is_not_counted_again_and_before_it_is_all_counts(monkeypatch) -> None:
+    def load(*args: Any, **options: Any) -> None:
+        raise AssertionError("nothing must be read")
+
+    preset = PRESETS["smollm2-135m"]
+    base_alone = preset.device_bytes("")
+    monkeypatch.setattr(BaseModel, "load", load)
+    monkeypatch.setattr(presets, "free_bytes", lambda device: base_alone)
+    # Enough for the base, too little for what stands beside it.
+    with pytest.raises(AssertionError):
+        Setup(preset).base(device="cpu")
+    monkeypatch.setattr(presets, "load_generator", load)
+    with pytest.raises(T2LError, match=r"smollm2-135m in .* needs"):
+        Studio(setup=Setup(preset), device="cpu").load()
+    monkeypatch.setattr(presets, "free_bytes", lambda device: 10**8)
+    assert main(["compare", "Sort the words.", "b a", "--preset", "smollm2-135m", "--device", "cpu"]) == 2
 
 
 def published(folder: Path, preset: str) -> Path:

@@ -125,6 +125,13 @@ def test_differences_are_told_from_the_checkpoints_own_way_of_asking() -> None:
     assert {d["method"] for d in group["differences"]} == {"t2l_told@11111111"}
 
 
+def test_trained_tasks_may_be_reported_alone_and_held_out_ones_never_pass_for_them() -> None:
+    report = summarize([], [row("base", "a", 0.5, split="train")])
+    assert [group["group"] for group in report["groups"]] == ["trained"]
+    with pytest.raises(T2LError, match="without --seen"):
+        summarize([], [row("base", "a", 0.5, split="eval")])
+
+
 def test_what_is_missing_is_told() -> None:
     report = summarize([row("base", "a", 1), row("icl", "b", 1), row("base", "b", 1)])
     first, second = missing(report)

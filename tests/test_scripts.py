@@ -13,9 +13,11 @@ import pytest
 import torch
 import yaml
 from paths import REPO
+from safetensors.torch import load_file
 from test_recon import write_library
 
 from t2l.base import BaseModel
+from t2l.errors import T2LError
 from t2l.generator import Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.presets import PRESETS, Shape
@@ -108,3 +110,27 @@ def test_new_rows_stand_where_those_of_the_same_name_stood() -> None:
     new += [row("t2l", "sum", 0.4, generator="m", generator_id="3")]
     merged, replaced = script("merge_results").merge(new, old)
     assert merged == [new[1], old[1], old[2], new[0]] and replaced == 1
+
+
+def test_an_index_is_added_without_rounding_the_network(tmp_path: Path, monkeypatch, capsys) -> None:
+    shipped = Generator.load(REPO / "checkpoints" / "smollm2-135m-t2l-recon")
+    shipped.save(tmp_path / "made", torch.float32)
+    before = load_file(tmp_path / "made" / "model.safetensors")
+    arguments = [
+        "index_tasks",
+        str(tmp_path / "made"),
+        "--tasks",
+        str(REPO / "data" / "suite"),
+        "--pull",
+        "0",
+    ]
+    monkeypatch.setattr(sys, "argv", arguments)
+    script("index_tasks").main()
+    after = load_file(tmp_path / "made" / "model.safetensors")
+    assert {k: v.dtype for k, v in after.items()} == {k: torch.float32 for k in before}
+    assert all(torch.equal(after[k], before[k]) for k in before) and "tasks: " in capsys.readouterr().out
+    monkeypatch.setattr(
+        sys, "argv", [arguments[0], str(REPO / "checkpoints" / "smollm2-135m-dnd"), *arguments[2:]]
+    )
+    with pytest.raises(T2LError, match="reads no descriptions"):
+        script("index_tasks").main()

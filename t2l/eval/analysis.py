@@ -135,9 +135,22 @@ def analyse(
 
 def write_analysis(file: str | Path, found: dict[str, Any]) -> None:
     """Writes an analysis as JSON; complete or as it was."""
+    try:
+        replace_file(writable(file), json.dumps(found, ensure_ascii=False) + "\n")
+    except OSError as err:
+        raise T2LError(f"{file} cannot be written ({err}); free some space or choose another place.") from err
+
+
+def writable(file: str | Path) -> Path:
+    """A file that can be written, its folder made; raises T2LError where it cannot."""
     target = Path(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(target, json.dumps(found, ensure_ascii=False) + "\n")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise T2LError(f"{target} cannot be written ({err}); choose another place.") from err
+    if target.is_dir():
+        raise T2LError(f"{target} is a folder; give the name of a file.")
+    return target
 
 
 def read_analysis(file: str | Path) -> dict[str, Any]:

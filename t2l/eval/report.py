@@ -154,7 +154,7 @@ def summarize(held_out: Sequence[Row], trained: Sequence[Row] = ()) -> dict[str,
 
     held_out: rows of tasks of split eval. trained: rows of tasks that were trained on. Scores are percent;
     a difference is over the tasks that both methods have. Raises T2LError for rows of several measurements,
-    trained tasks among held-out ones, or no rows.
+    trained tasks among held-out ones or the other way round, or no rows.
     """
     rows = [*held_out, *trained]
     if not rows:
@@ -162,6 +162,9 @@ def summarize(held_out: Sequence[Row], trained: Sequence[Row] = ()) -> dict[str,
     for row in held_out:
         if row.get("split") == "train":
             raise T2LError(f"{row['task']} is a task of split train; give its file with --seen.")
+    for row in trained:
+        if row.get("split") == "eval":
+            raise T2LError(f"{row['task']} is a task of split eval; give its file without --seen.")
     settings = {"weights_id": _one(rows, "weights_id"), "dtype": _types(rows)}
     # Two tables: each may have a limit of its own.
     parts = (("limit", held_out), ("trained_limit", trained))

@@ -65,6 +65,7 @@ def evaluate(
     Raises T2LError for an unknown method, a foreign base or a description that is missing, before anything
     is measured.
     """
+    methods = list(dict.fromkeys(methods))
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise T2LError(f"The method {unknown[0]!r} is unknown; choose from {', '.join(METHODS)}.")

@@ -125,7 +125,7 @@ def read_examples(
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
-        raise T2LError(f"{where}: {json.dumps(value)[:80]} is no text; put it in quotes.")
+        raise T2LError(f"{where}: {json.dumps(value, default=str)[:80]} is no text; put it in quotes.")
     return value
 
 

@@ -25,8 +25,8 @@ import yaml
 from t2l.errors import T2LError, check_whole
 from t2l.files import replace_file
 from t2l.generator import check_text
-from t2l.tasks import Example
-from t2l.train.data import normalise, read_examples
+from t2l.tasks import Example, read_part
+from t2l.train.data import normalise
 
 # What an encoder reads with room to spare; longer lines are no single description.
 MOST_CHARACTERS = 600
@@ -55,8 +55,13 @@ class Endpoint:
     tries: int = 5
 
     def __post_init__(self) -> None:
-        parts = urllib.parse.urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        try:
+            parts = urllib.parse.urlsplit(self.url)
+            # As it is looked up: no part of a name may be empty, or longer than 63 letters.
+            host = (parts.hostname or "").encode("idna")
+        except ValueError:
+            host = b""
+        if not host or parts.scheme not in ("http", "https") or parts.username or parts.query:
             raise T2LError(f"endpoint={self.url!r} is no address of a server; give one like https://host/v1.")
         if not self.model.strip():
             raise T2LError("The endpoint needs the name of a model (--model).")
@@ -274,7 +279,11 @@ def describe(
             "overwritten; nothing is left to describe."
         )
     # Read before anything is asked: a fault in the last task must not cost the requests of the others.
-    examples = {name: read_examples(file.parent / "train.jsonl") for name, file in chosen.items()}
+    examples = {name: read_part(file.parent / "train.jsonl") for name, file in chosen.items()}
+    if empty := [name for name, some in examples.items() if not some]:
+        raise T2LError(
+            f"{empty[0]} has no training examples to be described by; add some to its train.jsonl."
+        )
     made = {}
     for name, file in chosen.items():
         try:
