@@ -39,5 +39,5 @@ start=${START:-$here/checkpoints/smollm2-135m-t2l-m}
 "$python" -m torch.distributed.run --standalone --nproc_per_node "${PROCESSES:-2}" -m t2l train sft "${common[@]}" \
     --variant m --head-size 256 --targets self_attn.q_proj,self_attn.v_proj,self_attn.o_proj,mlp.down_proj \
     --init "$start" --encoder-adapter "$out/encoder/encoder" \
-    --tasks-per-step 24 --tokens-per-row 96 --steps 1300 --learning-rate 1.5e-3 --warmup 0.03 --condition-noise 0.4 \
-    --described 0.8 --family-power 0.85 --validate-every 400 --out "$out/sft" "$@"
+    --tasks-per-step 24 --tokens-per-row 96 --steps 1300 --learning-rate 8e-4 --warmup 0.04 --condition-noise 0.4 \
+    --learn-offset --described 0.85 --family-power 0.75 --validate-every 400 --out "$out/sft" "$@"
