@@ -398,5 +398,6 @@ def test_on_a_space_the_circle_from_sign_in_to_peft_and_back_closes(
         plain = base.model(ids).logits
         with attached(base.model, Adapter.load(tmp_path / "pulled").weights):
             expected = base.model(ids).logits
-    torch.testing.assert_close(load_file(tmp_path / "logits")["logits"], expected, atol=1e-4, rtol=0)
+    # Two kernels' rounding through 30 layers: up to 1.5e-4 where one is packed and the other is not.
+    torch.testing.assert_close(load_file(tmp_path / "logits")["logits"], expected, atol=1e-3, rtol=0)
     assert (plain - expected).abs().max() > 0.1
