@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,13 +35,19 @@ def whole(base: BaseModel, kind: str, **changes: Any) -> BaseModel:
     return made
 
 
+def tokens_of(state: _State) -> Iterator[Tensor]:
+    """The logits of a state's tokens, without the pauses between pieces of prompts."""
+    return (logits for logits in state.steps() if logits is not None)
+
+
 def stepped(base: BaseModel, weights: LoRAWeights | None, rows: list[int] | None, n: int) -> Tensor:
     """Logits (4, n, vocabulary) of four steps through rows of unlike lengths, each told the same tokens."""
     answers = [_Row(base, prompt, GREEDY) for prompt in ids(base)[:n]]
     state, logits = _State(base, answers, weights, rows), []
     assert state.decoder
+    steps = tokens_of(state)
     for step in range(4):
-        logits.append(state.step())
+        logits.append(next(steps))
         for answer in answers:
             answer.new.append(5 + step)
     return torch.stack(logits)
@@ -169,9 +176,9 @@ def test_bfloat16_steps_of_the_embedded_base_are_its_own_to_rounding(base: BaseM
     half = BaseModel.load(base.id, dtype="bfloat16")
     prompt = half.prompt_ids([{"role": "user", "content": "What is the capital of France?"}])
     row = _Row(half, prompt, GREEDY)
-    state = _State(half, [row], None, None)
+    steps = tokens_of(_State(half, [row], None, None))
     for token in (504, 2988):
-        logits = state.step()
+        logits = next(steps)
         with torch.inference_mode():
             wanted = half.model(torch.tensor([prompt + row.new])).logits[:, -1].float()
         # A bfloat16 number has eight bits; those of other lengths of a batch differ by as much.
