@@ -7,7 +7,6 @@ import argparse
 import json
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from t2l.adapter import Adapter, zip_folder
 from t2l.base import quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.export import lint
 from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
@@ -249,7 +248,4 @@ def floor(network: T2L, dtype: torch.dtype, packed: bool, n: int = 1) -> Work:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"bench_generate: {err}")
+    run_script(main)

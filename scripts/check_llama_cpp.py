@@ -19,7 +19,7 @@ from t2l.adapter import Adapter
 from t2l.attach import attached
 from t2l.base import DEFAULT_BASE, BaseModel, embedded_gguf, quiet
 from t2l.engine import Decoding, decode
-from t2l.errors import T2LError
+from t2l.errors import T2LError, run_script
 from t2l.export import to_gguf
 from t2l.files import cache_folder
 from t2l.studio import Studio
@@ -195,7 +195,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"check_llama_cpp: {err}")
+    run_script(main)

@@ -12,7 +12,7 @@ from typing import Any
 
 from t2l.base import BaseModel, quiet
 from t2l.engine import Chat
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.eval.formats import DESCRIPTION, SHOTS
 from t2l.eval.metrics import lenient, strict
 from t2l.eval.run import N_SHOTS, answer
@@ -79,7 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"choose_formats: {err}")
+    run_script(main)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 
 from t2l.attach import FreeLoRA
 from t2l.base import BaseModel, quiet
-from t2l.errors import T2LError
+from t2l.errors import T2LError, run_script
 from t2l.eval.metrics import lenient, strict
 from t2l.eval.run import answer
 from t2l.generator import Generator
@@ -121,7 +120,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"compare_with_lora: {err}")
+    run_script(main)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -16,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.eval.run import evaluate
 from t2l.generator import Generator
 from t2l.lora import stack
@@ -150,7 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"compress: {err}")
+    run_script(main)

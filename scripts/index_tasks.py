@@ -17,7 +17,6 @@ import argparse
 import itertools
 import json
 import statistics
-import sys
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ import torch
 from safetensors import safe_open
 
 from t2l.encoder import TextEncoder
-from t2l.errors import T2LError
+from t2l.errors import T2LError, run_script
 from t2l.eval.methods import own_way
 from t2l.eval.run import read_rows
 from t2l.generator import Condition, Generator
@@ -115,7 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"index_tasks: {err}")
+    run_script(main)

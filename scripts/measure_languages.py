@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 from collections import deque
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 
 from t2l.base import quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.studio import DEFAULT_CHECKPOINT, Studio
 from t2l.tasks import read_suites
 
@@ -71,7 +70,4 @@ def _told(values: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"measure_languages: {err}")
+    run_script(main)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.eval.methods import own_way
 from t2l.eval.report import lines, summarize
 from t2l.eval.run import evaluate
@@ -90,7 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"measure_quantisation: {err}")
+    run_script(main)

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections import deque
 
 from t2l.base import quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.studio import DEFAULT_CHECKPOINT, Studio, Wordings
 from t2l.tasks import pick, read_suites
 
@@ -48,7 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"measure_wording: {err}")
+    run_script(main)

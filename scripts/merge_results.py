@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.eval.run import read_rows
 from t2l.files import complete_file
 
@@ -47,7 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"merge_results: {err}")
+    run_script(main)

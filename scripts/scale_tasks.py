@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from compress import FORMS, mean_score, spread, stored
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.eval.report import APART
 from t2l.eval.run import evaluate
 from t2l.generator import Generator
@@ -86,7 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"scale_tasks: {err}")
+    run_script(main)

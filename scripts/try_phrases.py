@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import yaml
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.eval.metrics import strict
 from t2l.eval.run import answer
 from t2l.generator import Generator
@@ -52,7 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except T2LError as err:
-        sys.exit(f"try_phrases: {err}")
+    run_script(main)

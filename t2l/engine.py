@@ -350,16 +350,11 @@ class _State:
         self.adapters = adapters
         self._attach()
         while True:
-            pieces = self._read(rest)
-            logits = next(pieces)
-            for more in pieces:
-                yield None
-                logits = more
-            yield logits[:, -1].float()
+            yield from self._read(rest)
             rest = [answer.new[-1:] for answer in self.answers]
 
-    def _read(self, rows: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-        """Appends tokens to every row of the cache, a piece at a time; logits as `_append` gives them."""
+    def _read(self, rows: Sequence[Sequence[int]]) -> Iterator[Tensor | None]:
+        """Appends tokens to every row of the cache, a piece at a time; the last one's logits, see `steps`."""
         longest = max(map(len, rows))
         # Left padding puts every row's last token in one column; what stands there is hidden.
         gaps = [longest - len(row) for row in rows]
@@ -367,7 +362,9 @@ class _State:
         new = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=self.base.device)
         self.padded = self.padded or any(gaps)
         for start in range(0, longest, self.piece):
-            yield self._append(ids[:, start : start + self.piece], new[:, start : start + self.piece])
+            end = start + self.piece
+            logits = self._append(ids[:, start:end], new[:, start:end])
+            yield None if end < longest else logits[:, -1].float()
 
     @torch.inference_mode()
     def _append(self, ids: Tensor, new: Tensor) -> Tensor:
