@@ -252,13 +252,13 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--dtype",
         default=given("T2L_DTYPE", "auto"),
-        help="float32, bfloat16 or float16 of the base, or auto: the faster of the first two, bfloat16 on "
-        "ZeroGPU. T2L_DTYPE (default auto)",
+        help="float32, bfloat16, float16 or 4bit of the base, or auto: the faster of the first two, bfloat16 "
+        "on ZeroGPU. T2L_DTYPE (default auto)",
     )
     add(
         "--device",
         default=given("T2L_DEVICE", "auto"),
-        help="cpu, cuda, mps, or auto. T2L_DEVICE (default auto)",
+        help="cpu, cuda, mps, split (over all GPUs), or auto. T2L_DEVICE (default auto)",
     )
     add(
         "--shelf",

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The whole table of docs/table.md: every method on held-out tasks, and on the library's tasks. It goes on where it
-# was interrupted. PROCESSES share the tasks; TRAINED names the trained tasks, by commas (all of split train).
-#   bash scripts/table.sh SUITES LIBRARY MULTITASK
+# was interrupted. PROCESSES share the tasks; HELD names the held-out tasks, TRAINED the trained ones, BENCHMARKS the
+# public benchmarks, by commas (all of split eval, all of split train, none). In OUT other than results docs stay as they are.
+#   bash scripts/table.sh SUITES LIBRARY MULTITASK [OUT]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-suites=$1 library=$2 multitask=$3
+suites=$1 library=$2 multitask=$3 out=${4:-results}
 python=${PYTHON:-.venv/bin/python}
 
 evaluate() {
@@ -12,8 +13,8 @@ evaluate() {
     "$python" -m torch.distributed.run --standalone --nproc_per_node "${PROCESSES:-2}" -m t2l \
         eval --tasks "$suites" "$@"
 }
-held() { evaluate --split eval --limit 100 --out results/table.jsonl "$@"; }
-seen() { evaluate --split train ${TRAINED:+--names "$TRAINED"} --limit 30 --out results/table.seen.jsonl "$@"; }
+held() { evaluate --split eval ${HELD:+--names "$HELD"} --limit 100 --out "$out/table.jsonl" "$@"; }
+seen() { evaluate --split train ${TRAINED:+--names "$TRAINED"} --limit 30 --out "$out/table.seen.jsonl" "$@"; }
 loras=(--library "$library" --multitask "$multitask")
 
 held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,description,icl_1,icl_3,icl,icl_10,description_icl,\
@@ -24,12 +25,11 @@ done
 held "${loras[@]}" --checkpoint smollm2-135m-dnd --seeds 2 \
     --methods dnd,dnd_1,dnd_4,dnd_64,dnd_mean,dnd_other,dnd_junk,training
 held --checkpoint smollm2-135m-dnd --methods finetune_16,finetune_64,finetune_256
-held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --benchmarks \
-    --names arc_challenge,arc_easy,boolq,gsm8k,openbookqa,piqa,social_i_qa,winogrande \
+[ -z "${BENCHMARKS:-}" ] || HELD=$BENCHMARKS held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --benchmarks \
     --methods base,description,icl,t2l_told,t2l_told_other,mean,multitask,nearest
 seen "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,t2l_told_seen,t2l_told_unseen,oracle,mean,multitask
 seen --checkpoint smollm2-135m-dnd --methods dnd,dnd_mean
 "$python" -m t2l analyse --tasks "$suites" --checkpoints smollm2-135m-t2l-m \
-    --library "$library" --out results/analysis.json
-"$python" -m t2l report results/table.jsonl --seen results/table.seen.jsonl --into docs/table.md --plots docs/plots \
-    --analysis results/analysis.json
+    --library "$library" --out "$out/analysis.json"
+"$python" -m t2l report "$out/table.jsonl" --seen "$out/table.seen.jsonl" --analysis "$out/analysis.json" \
+    $([ "$out" != results ] || echo "--into docs/table.md --plots docs/plots")

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Data and training of the default, from the shipped weights on: the grid and the written tasks are made, the encoder's
 # LoRA is fitted to their descriptions, then the hypernetwork is trained on all; docs/recipe.md tells the runs so far.
-# It goes on where it was interrupted; START=CHECKPOINT begins elsewhere. TASKS is a suite of tasks of split train;
-# data/kept_out.txt is never trained on.
+# It goes on where it was interrupted. TASKS is one suite: tasks of split train to learn, and held-out ones, which tell
+# the grid what to leave out; data/kept_out.txt is never trained on either. START=CHECKPOINT begins elsewhere,
+# ENCODER_STEPS (300) and PER_FAMILY (functions of a family of the grid) are fewer for a trial, PROCESSES is 2.
 # Further arguments go to `t2l train sft`.
 #   bash scripts/train_default.sh TASKS OUT [--steps 1300 ...]
 set -euo pipefail
@@ -11,6 +12,10 @@ tasks=$1 out=$2
 shift 2
 python=${PYTHON:-$here/.venv/bin/python}
 export PYTHONPATH=$here OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+if ! grep -q '^split: eval' "$tasks"/*/task.yaml; then
+    echo "$tasks holds no task of split eval, so the grid could hold what they do; add them (docs/training.md)." >&2
+    exit 2
+fi
 mkdir -p "$out"
 
 # Families that the default was not trained on, see the sixth and seventh run.

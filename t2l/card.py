@@ -163,7 +163,7 @@ def license_of(base: str, given: str = "") -> License:
         raise T2LError(f"The base {base} is under {known.id}, not {given}; leave the licence out.")
     if not known and not given:
         raise T2LError(
-            f"The licence of the base {base} is not known here; read it and give it (--license), one of "
+            f"The licence of the base {base} is not known here; read it and give it, one of "
             f"{', '.join(LICENSES)}."
         )
     return known or License(given)

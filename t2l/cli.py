@@ -358,9 +358,11 @@ def _model_options(dtype: str) -> argparse.ArgumentParser:
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--checkpoint", help="name or folder of the generator")
     model.add_argument(
-        "--dtype", default=dtype, help=f"auto, float32, bfloat16 or float16 of the base (default {dtype})"
+        "--dtype",
+        default=dtype,
+        help=f"auto, float32, bfloat16, float16 or 4bit of the base (default {dtype})",
     )
-    model.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    model.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, or split: over all GPUs")
     return model
 
 
@@ -466,7 +468,8 @@ def _add_settings(parser: argparse.ArgumentParser, *settings: type, without: Col
                 option["action"] = "store_true"
             else:
                 option["default"] = field.default
-                option["type"] = _names if isinstance(field.default, tuple) else type(field.default)
+                kind_of = {"int": int, "float": float}.get(str(field.type), type(field.default))
+                option["type"] = _names if isinstance(field.default, tuple) else kind_of
             if not isinstance(field.default, bool) and field.default is not dataclasses.MISSING:
                 shown = ",".join(field.default) if isinstance(field.default, tuple) else field.default
                 option["help"] += f" (default {shown})" if shown != "" else ""

@@ -130,7 +130,10 @@ class TextEncoder:
         if folder and known:
             mark = known.sha256[:12]
         elif Path(name).is_dir():
-            mark = sha256(*sorted(Path(name).glob("*.safetensors")))[:12]
+            weights = sorted(Path(name).glob("*.safetensors")) or sorted(
+                Path(name).glob("pytorch_model*.bin")
+            )
+            mark = sha256(*weights)[:12]
         else:
             mark = getattr(self._model.config, "_commit_hash", None) or "unknown"
         self.id = f"{name}@{mark}"
@@ -240,7 +243,9 @@ class TextEncoder:
         from safetensors.torch import load_file, save_file
 
         kind = "tokens" if tokens else "embeddings"
-        key = hashlib.sha256("\0".join([kind, self.id, *texts]).encode()).hexdigest()[:24]
+        # How texts are prepared and pooled decides the vectors as the weights do.
+        told = [kind, self.id, repr(self._known), *texts]
+        key = hashlib.sha256("\0".join(told).encode()).hexdigest()[:24]
         folder, name = cache_folder() / "embeddings" / key, f"{kind}.safetensors"
         try:
             return load_file(folder / name)[kind]

@@ -20,7 +20,7 @@ from t2l.base import BaseModel
 from t2l.errors import T2LError
 from t2l.files import complete_file, complete_or_absent, free_megabytes
 from t2l.lora import LoRASpec, LoRAWeights
-from t2l.peft_folder import CONFIG, WEIGHTS, is_set, read_bytes, read_json
+from t2l.peft_folder import CONFIG, DTYPES, WEIGHTS, is_set, read_bytes, read_json
 
 # transformers' model_type -> llama.cpp's architecture.
 _ARCHITECTURES = {
@@ -340,7 +340,8 @@ def _lint_weights(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
             shapeless[key.rpartition(".lora_")[0]] = f"{key} {tuple(tensor.shape)}"
         else:
             sides.setdefault(key.rpartition(".lora_")[0], {})[match[2]] = tensor
-            if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+            # Of float8 torch cannot tell what is finite.
+            if tensor.dtype not in DTYPES or not torch.isfinite(tensor).all():
                 odd.append(key)
     if foreign:
         yield (

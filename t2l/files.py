@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from t2l.errors import T2LError
@@ -36,9 +36,14 @@ def complete_or_absent(
 
     target = Path(folder)
 
+    def held() -> set[str]:
+        # Another process may take the folder away at any time, to put its own there.
+        with suppress(FileNotFoundError):
+            return {entry.name for entry in target.iterdir()}
+        return set()
+
     def refuse_others() -> None:
-        other = {entry.name for entry in target.iterdir()} - set(replaces)
-        if other:
+        if other := held() - set(replaces):
             raise T2LError(f"{target} holds {min(other)!r}, which would be lost; choose another folder.")
 
     try:
@@ -55,17 +60,19 @@ def complete_or_absent(
             old = Path(temporary) / "old"
             if target.exists():
                 # The block may have taken minutes.
-                if first_wins and any(target.iterdir()):
+                if first_wins and held():
                     return
                 refuse_others()
-                os.rename(target, old)
+                with suppress(FileNotFoundError):
+                    os.rename(target, old)
             try:
                 os.rename(work, target)
             except OSError:
                 # Where another process was first, what it wrote is as complete as this.
                 if not target.exists():
-                    if old.exists():
-                        os.rename(old, target)
+                    os.rename(old if old.exists() else work, target)
+                    if not work.exists():
+                        return
                     raise
     # safetensors reports a full disk as an error of its own.
     except (OSError, SafetensorError) as err:

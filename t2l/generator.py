@@ -101,13 +101,20 @@ def _check_prompts(prompts: Sequence[Any]) -> tuple[str, ...]:
             )
         text = check_text(prompt, f"prompt {number}", MAX_EXAMPLE)
         kept.append(unicodedata.normalize("NFC", text).strip())
-    for mark in _ANSWERS if len(kept) > 1 else ():
-        if all(prompt.partition(mark)[2].strip() for prompt in kept):
+    return tuple(kept)
+
+
+def refuse_answers(prompts: Sequence[str]) -> None:
+    """Raises T2LError where what a person gave as prompts seems to be inputs with their answers.
+
+    A guess: the inputs of a task may look so themselves.
+    """
+    for mark in _ANSWERS if len(prompts) > 1 else ():
+        if all(prompt.partition(mark)[2].strip() for prompt in prompts):
             raise T2LError(
                 f"Every prompt holds {mark!r} and something behind it, as if that were its answer; give the "
                 "inputs alone: answers are not read."
             )
-    return tuple(kept)
 
 
 def read_prompts(file: str | Path) -> tuple[str, ...]:
@@ -208,9 +215,9 @@ class Generator:
             digest = hashlib.sha256(json.dumps(self._facts(), sort_keys=True).encode())
             for key, tensor in sorted(self._state().items()):
                 digest.update(f"{key} {tuple(tensor.shape)}\n".encode())
-                digest.update(tensor.detach().float().contiguous().numpy().tobytes())
+                digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
             if self.pull and self.index is not None:
-                digest.update(self.index.centres.float().contiguous().numpy().tobytes())
+                digest.update(self.index.centres.float().cpu().contiguous().numpy().tobytes())
             self._id = digest.hexdigest()
         return self._id
 

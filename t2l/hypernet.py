@@ -428,8 +428,11 @@ class T2L(nn.Module):
                 a = a / math.sqrt(rank)
             if self._sides:
                 a = a / math.sqrt(2)
-            # Where a head has more rows than A has numbers (out > in), the rest stays zero.
-            head.bias[: len(a)] = a[: len(head.bias)]
+            if self._sides and not self._ranks:
+                # Rows are as long as the longer side: where that is B's (out > in), A's end in zeros.
+                head.bias.view(rank, -1)[:, : slot.i] = a.view(rank, slot.i)
+            else:
+                head.bias[: len(a)] = a[: len(head.bias)]
         return self
 
     @torch.no_grad()

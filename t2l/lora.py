@@ -4,6 +4,7 @@ Knows no base model, no network and no file."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,13 +39,26 @@ class LoRASpec:
             check_whole(size, name)
         if not isinstance(self.alpha, int | float) or not 0 < self.alpha <= _LARGEST:
             raise T2LError(f"alpha must be a number above 0, not {self.alpha!r}.")
+        if not isinstance(self.use_rslora, bool):
+            raise T2LError(f"use_rslora must be true or false, not {self.use_rslora!r}.")
+        base = self.base_model
+        if (
+            not isinstance(base, str)
+            or not 0 < len(base.strip()) <= len(base) <= 300
+            or not base.isprintable()
+        ):
+            raise T2LError(f"base_model must be a name of at most 300 characters, not {str(base)[:80]!r}.")
         if not self.targets:
             raise T2LError("A LoRASpec needs at least one target module, for example self_attn.q_proj.")
-        targets = {name: (int(i), int(o)) for name, (i, o) in self.targets.items()}
-        for name, (i, o) in targets.items():
-            if i < 1 or o < 1:
-                raise T2LError(f"Target {name} has impossible sizes in={i}, out={o}.")
-        object.__setattr__(self, "targets", targets)
+        for name, (i, o) in self.targets.items():
+            # As files of adapters may name them.
+            if not isinstance(name, str) or not re.fullmatch("[A-Za-z0-9_.]{1,200}", name):
+                raise T2LError(
+                    f"Target {str(name)[:80]!r} is no name of a module; give one like self_attn.q_proj."
+                )
+            check_whole(i, f"in of {name}")
+            check_whole(o, f"out of {name}")
+        object.__setattr__(self, "targets", {name: (i, o) for name, (i, o) in self.targets.items()})
 
     @property
     def scaling(self) -> float:

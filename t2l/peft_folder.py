@@ -24,7 +24,7 @@ MOST_WEIGHTS, MOST_TEXT = 2**31, 2**20
 _KEY = re.compile(
     r"base_model\.model\.model\.layers\.([0-9]{1,4})\.([A-Za-z0-9_.]{1,200})\.lora_([AB])\.(?:default\.)?weight"
 )
-_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # What says more than scaling · B A on Linear modules. PEFT's other keys steer training or storage alone.
 _UNSERVED = (
     "alora_invocation_tokens",
@@ -214,7 +214,7 @@ def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 f"{WEIGHTS} holds {key[:200]} {tuple(tensor.shape)}, which is no LoRA on a Linear of the "
                 "decoder layers (model.layers.N); give an adapter of those alone."
             )
-        if tensor.dtype not in _DTYPES:
+        if tensor.dtype not in DTYPES:
             raise T2LError(f"{key} is {tensor.dtype}; convert it to torch.float32.")
         name = key.replace(".default.weight", ".weight")
         if name in plain:

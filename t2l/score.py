@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +77,9 @@ class Wordings:
 def score(
     ask: Ask, asked: Asked, examples: Sequence[Example], columns: LoRAWeights, tokens: int
 ) -> Iterator[Scores]:
-    """Yields at once and after every pass: each example answered by every adapter of the stack, greedily.
+    """Yields at once, after every step and every pass: each example answered by every adapter, greedily.
+
+    After a step it is what was yielded last, the same object.
 
     ask: chats, the adapter of all and decoding -> growing texts. tokens: of the longest answer. A pass holds
     at most MAX_COLUMNS prompts of like length, all with one adapter, for which the model then reads what they
@@ -86,18 +87,23 @@ def score(
     """
     n, decoding = columns.n or 0, Decoding(max_new_tokens=tokens)
     answers: list[list[str | None]] = [[None] * len(examples) for _ in range(n)]
-    yield Scores(tuple(examples), tuple(map(tuple, answers)))
+    scores = Scores(tuple(examples), tuple(map(tuple, answers)))
+    yield scores
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].input))
     passes = math.ceil(len(order) / MAX_COLUMNS)
     # Parts of even length: a last pass with little in it costs nearly as much as a whole one.
     parts = [order[part * len(order) // passes : (part + 1) * len(order) // passes] for part in range(passes)]
     for part, column in itertools.product(parts, range(n)):
         chats = [asked(examples[i].input, column) for i in part]
-        # The last of the growing texts are the answers.
-        (texts,) = deque(ask(chats, columns[column], decoding), maxlen=1)
+        # The last of the growing texts are the answers. Who takes them can stop between any two.
+        texts: list[str] = []
+        for growing in ask(chats, columns[column], decoding):
+            texts = growing
+            yield scores
         for i, text in zip(part, texts, strict=True):
             answers[column][i] = text
-        yield Scores(tuple(examples), tuple(map(tuple, answers)))
+        scores = Scores(tuple(examples), tuple(map(tuple, answers)))
+        yield scores
 
 
 def halves(examples: Sequence[Example]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:

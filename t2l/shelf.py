@@ -100,9 +100,10 @@ class Shelf:
         self._lock = threading.RLock()
         self._swept = False
 
-    def add(self, adapter: Adapter) -> Entry:
+    def add(self, adapter: Adapter, *, spare: bool = False) -> Entry:
         """Saves an adapter; one that is there already and whole is kept, its weights unread.
 
+        spare: no other adapter makes room for it; it is refused where it does not fit beside them.
         Raises T2LError where it is larger than the shelf, or the disk refuses; then nothing has changed.
         """
         with self._lock:
@@ -115,8 +116,16 @@ class Shelf:
             if self.max_bytes is not None and size > self.max_bytes:
                 raise T2LError(
                     f"This adapter has {size:,} bytes, but the shelf holds {self.max_bytes:,}; give it more "
-                    "room (T2L_SHELF_BYTES)."
+                    "room (T2L_SHELF_BYTES, of a visitor's shelf T2L_LIMIT_SHELF_BYTES)."
                 )
+            if spare and self.max_bytes is not None:
+                held = sum(sum(_sizes(self.folder / id).values()) for id in self._ids())
+                if held + size > self.max_bytes:
+                    raise T2LError(
+                        f"{title(adapter.label) or adapter.id} has {size:,} bytes, and your shelf has room "
+                        f"for {max(0, self.max_bytes - held):,} more. Delete some adapters, or open it from "
+                        "the Gallery, where those used longest ago make room."
+                    )
             self._sweep()
             adapter.save(folder)
             _loaded.forget(folder)

@@ -18,11 +18,24 @@ from t2l.peft_folder import MOST_TEXT
 
 HOUSE = Path(__file__).resolve().parent.parent
 README, APP, REQUIREMENTS = "README.md", "app.py", "requirements.txt"
-# What the app reads when it runs, and what its licence wants to come along.
+# What the app reads when it runs, what its licence wants to come along, and what the README links to.
 FILES = (APP, REQUIREMENTS, README, "LICENSE", "NOTICE")
-FOLDERS = ("t2l", "checkpoints", "results")
+FOLDERS = ("t2l", "checkpoints", "results", "docs")
 # What may lie in the folders. .pt: a published checkpoint. .jsonl: measured rows, for the Results tab.
-KINDS = {".py", ".md", ".css", ".js", ".json", ".jsonl", ".yaml", ".svg", ".safetensors", ".pt"}
+KINDS = {
+    ".py",
+    ".md",
+    ".css",
+    ".js",
+    ".json",
+    ".jsonl",
+    ".yaml",
+    ".svg",
+    ".png",
+    ".ipynb",
+    ".safetensors",
+    ".pt",
+}
 MOST_BYTES = 10**9
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 # The sign-in on the page publishes by it.

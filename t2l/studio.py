@@ -33,7 +33,7 @@ from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
 from t2l.examples import MAX_ROWS, check_examples, check_solved, read_examples, read_solved, table
 from t2l.files import complete_or_absent, replace_file
-from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text
+from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text, refuse_answers
 from t2l.hub import (
     Found,
     Identity,
@@ -101,6 +101,8 @@ MAX_PROMPT = 20_000
 # A key shorter than this could be guessed.
 _LEAST_KEY = 16
 _VISITORS = "visitors"
+# Among the files of all: those of the machine's own shelf.
+_OWN = "own"
 # What a hint tries: sentences that name the input or the form of the output.
 _INPUTS = ("a word", "a sentence", "a list of words separated by commas", "a number", "a text", "a name")
 _OUTPUTS = (
@@ -431,6 +433,7 @@ class Studio:
         if not prompts or isinstance(prompts, str):
             raise T2LError("No prompts were given; give a list with at least one example input of the task.")
         condition = Condition(prompts=tuple(prompts))
+        refuse_answers(condition.prompts)
         made, seconds = self._made(condition, checkpoint or self.prompt_checkpoint(), tell)
         return self._keep(made, visitor, seconds)
 
@@ -781,7 +784,7 @@ class Studio:
             yield len(texts), file
             return
         manifest = []
-        with complete_or_absent(folder) as work:
+        with complete_or_absent(folder, first_wins=True) as work:
             with zipfile.ZipFile(work / file.name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for number, text in enumerate(texts, 1):
                     adapter = self.make(text, checkpoint=checkpoint)
@@ -799,6 +802,7 @@ class Studio:
         for earlier in folder.parent.glob("[!.]*"):
             if earlier != folder:
                 shutil.rmtree(earlier, ignore_errors=True)
+        self._make_room(visitor)
         yield len(texts), file
 
     # --- the shelves ---
@@ -821,24 +825,42 @@ class Studio:
             return self._shelves[name]
 
     def _make_room(self, visitor: str) -> None:
-        """Removes the visitors' shelves used longest ago until the rest fits; never the one in use."""
+        """Removes what is longest unused until the rest fits: a visitor's shelf with the files made of it.
+
+        Never those in use. A visitor may have either of the two alone.
+        """
         if visitor == "":
             return
         used = self.shelf_of(visitor).folder
+
+        def places(name: str) -> tuple[Path, Path]:
+            return used.parent / name, self._files / name
+
+        def last_used(name: str) -> float:
+            return max((place.stat().st_mtime for place in places(name) if place.is_dir()), default=0.0)
+
         with self._lock, suppress(OSError):
-            os.utime(used)
-            times = {folder: folder.stat().st_mtime for folder in used.parent.iterdir()}
-            sizes = {folder: _bytes(folder) for folder in times}
+            for place in places(used.name):
+                with suppress(FileNotFoundError):
+                    os.utime(place)
+            names = {
+                folder.name
+                for parent in (used.parent, self._files)
+                if parent.is_dir()
+                for folder in parent.iterdir()
+            } - {_OWN}
+            times = {name: last_used(name) for name in names}
+            sizes = {name: sum(map(_bytes, places(name))) for name in names}
             total = sum(sizes.values())
-            for folder in sorted(times, key=lambda folder: times[folder]):
+            for name in sorted(names, key=lambda name: times[name]):
                 if total <= self.limits.visitors_bytes:
                     return
-                # One that was used meanwhile is not the one used longest ago.
-                if folder != used and folder.stat().st_mtime == times[folder]:
-                    self._shelves.pop(folder.name, None)
-                    shutil.rmtree(folder, ignore_errors=True)
-                    shutil.rmtree(self._files / folder.name, ignore_errors=True)
-                    total -= sizes[folder]
+                # What was used meanwhile is not what was used longest ago.
+                if name != used.name and last_used(name) == times[name]:
+                    self._shelves.pop(name, None)
+                    for place in places(name):
+                        shutil.rmtree(place, ignore_errors=True)
+                    total -= sizes[name]
 
     def adapter(self, id: str, *, visitor: str = "") -> Adapter:
         """An adapter of the shelf; raises T2LError where it is gone."""
@@ -907,6 +929,7 @@ class Studio:
             for made in folder.parent.iterdir():
                 if made.name not in ("batches", "files") and not (shelf.folder / made.name).is_dir():
                     shutil.rmtree(made, ignore_errors=True)
+            self._make_room(visitor)
         return file
 
     def file(self, name: str, data: bytes, *, visitor: str = "") -> Path:
@@ -920,7 +943,7 @@ class Studio:
         return file
 
     def _zip_folder(self, shelf: Shelf, id: str) -> Path:
-        return self._files / (shelf.folder.name if shelf is not self.shelf else "own") / id
+        return self._files / (shelf.folder.name if shelf is not self.shelf else _OWN) / id
 
     # --- the Hub ---
 
@@ -959,13 +982,22 @@ class Studio:
         return repo_files(adapter, repo_id, replace(told or Told(), likeness=self.told_likeness(adapter)))
 
     def pull(
-        self, repo_id: str, *, revision: str | None = None, token: str | None = None, visitor: str = ""
+        self,
+        repo_id: str,
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+        visitor: str = "",
+        spare: bool = False,
     ) -> Entry:
-        """Puts an adapter of the Hub on the shelf; errors as `t2l.hub.pull`, and for one of another base."""
+        """Puts an adapter of the Hub on the shelf; errors as `t2l.hub.pull`, and for one of another base.
+
+        spare: as of `Shelf.add`.
+        """
         adapter = pull(repo_id, revision=revision, token=token, most=self.limits.shelf_bytes)
         self._check_comparable(adapter)
         shelf = self.shelf_of(visitor)
-        entry = shelf.add(adapter)
+        entry = shelf.add(adapter, spare=spare)
         self._make_room(visitor)
         return entry
 
@@ -1019,12 +1051,12 @@ def _remove(folder: Path, process: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bytes(shelf: Path) -> int:
-    """What a shelf's files take; those that go meanwhile take nothing."""
+def _bytes(folder: Path) -> int:
+    """What a folder's files take; those that go meanwhile take nothing."""
     total = 0
-    for file in shelf.glob("*/*"):
+    for file in folder.rglob("*"):
         with suppress(FileNotFoundError):
-            total += file.stat().st_size
+            total += file.stat().st_size if file.is_file() else 0
     return total
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from paths import REPO
 
-from t2l.cli import main
+from t2l.cli import _parser, main
+from t2l.eval.analysis import read_analysis
 
 PLURAL = "Output the plural of the noun."
 
@@ -115,6 +116,21 @@ def test_eval_measures_once_and_report_fills_the_tables(capsys, tmp_path: Path) 
     tables = page.read_text(encoding="utf-8").removeprefix("<!-- methods -->\n")
     assert text.startswith(tables.removesuffix("\n<!-- /methods -->\n")) and "| **Text-to-LoRA**" in tables
     assert json.loads(text.splitlines()[-1]) == {name: result[name] for name in ("settings", "groups")}
+
+
+def test_settings_that_are_numbers_may_have_a_fraction() -> None:
+    words = ["train", "multitask", "--tasks", "x", "--out", "y", "--steps", "1", "--alpha", "0.5"]
+    assert _parser().parse_args(words).alpha == 0.5
+
+
+def test_an_analysis_of_a_checkpoint_is_written_and_drawn(capsys, tmp_path: Path) -> None:
+    out = tmp_path / "analysis.json"
+    asked = ["--tasks", str(REPO / "data/suite"), "--checkpoints", "smollm2-135m-t2l-s", "--limit", "4"]
+    assert run(capsys, "analyse", *asked, "--out", str(out))[0] == 0
+    (grouping,) = read_analysis(out)["grouping"]
+    # Its tasks, evenly spaced; like descriptions are to get like adapters.
+    assert grouping["of"] == "smollm2-135m-t2l-s" and -1 <= grouping["correlation"] <= 1
+    assert read_analysis(out)["steer"]
 
 
 def test_a_network_trains_on_the_shipped_suite_resumes_and_generates(capsys, tmp_path: Path) -> None:

@@ -208,6 +208,18 @@ def test_what_will_not_pass_is_not_tried_again(server: Server, monkeypatch, slep
     assert len(server.seen) == 5 and not slept
 
 
+def test_an_error_whose_body_never_comes_is_tried_again(server: Server, slept) -> None:
+    def stalls(handler: Handler) -> None:
+        handler.send_response(503)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.server.over.wait(60)
+
+    server.script = [stalls, stalls]
+    with pytest.raises(T2LError, match=r"no answer in 2 tries .status 503"):
+        endpoint(server, timeout=0.2, tries=2).ask("hello", 0)
+
+
 def test_a_server_that_is_not_there_is_named(slept) -> None:
     with pytest.raises(T2LError, match="no answer in 2 tries"):
         Endpoint("http://127.0.0.1:9/v1", "m", tries=2).ask("hello", 0)
@@ -223,6 +235,10 @@ def test_a_server_that_is_not_there_is_named(slept) -> None:
         ({"url": f"http://{'a' * 64}.example/v1"}, "no address"),
         ({"model": " "}, "name of a model"),
         ({"timeout": 0}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"tries": 0}, "tries"),
+        ({"url": "https://host/modèle/v1"}, "beyond ASCII"),
     ],
 )
 def test_endpoints_that_cannot_serve_are_refused(changes: dict, match: str) -> None:

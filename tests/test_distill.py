@@ -10,10 +10,12 @@ import torch
 from test_recon import SPEC, write_task
 
 from t2l.base import BaseModel
+from t2l.cli import main
 from t2l.errors import T2LError
 from t2l.generator import Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRAWeights
+from t2l.train.contrast import learned
 from t2l.train.distill import DistillRun, train_distill
 from t2l.train.loop import FitConfig
 from t2l.train.recon import relative_loss
@@ -100,6 +102,21 @@ def test_a_student_that_stops_goes_on_to_the_same_numbers(world, tmp_path: Path)
     train_distill(settings(world), fitting, tmp_path / "parts")
     whole, parts = (Generator.load(tmp_path / name / "generator") for name in ("whole", "parts"))
     assert whole.id == parts.id
+
+
+def test_the_command_distills_and_a_student_knows_what_its_teacher_knew(
+    world, tmp_path: Path, capsys
+) -> None:
+    suite, teacher = world
+    known = Generator.load(teacher)
+    known.training = {"method": "sft", "tasks": ["other", "upper"]}
+    known.save(tmp_path / "teacher")
+    words = ["--teacher", tmp_path / "teacher", "--tasks", suite, "--latent-size", 16, "--head-size", 16]
+    words += ["--descriptions", 2, "--steps", 1, "--tasks-per-step", 3, "--out", tmp_path / "run", "--json"]
+    assert main(["train", "distill", *map(str, words)]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    # Of both: none of them may be kept out in what goes on from it.
+    assert sorted(learned(told["checkpoint"])) == sorted([*TEXTS, "other"])
 
 
 def test_a_teacher_that_reads_no_single_embedding_is_refused(world, tmp_path: Path) -> None:

@@ -468,12 +468,18 @@ def test_each_kind_of_network_refuses_the_other_kind_of_condition(generator) -> 
         ({"prompts": ("a",) * 10_000}, f"10,000 prompts were given; the most is {MAX_EXAMPLES:,}"),
         ({"prompts": ("a" * 2**20,)}, f"prompt 1 has 1,048,576 characters; the most is {MAX_EXAMPLE:,}"),
         ({"prompts": ({"input": "a", "output": "b"},)}, "give the inputs alone, without answers"),
-        ({"prompts": ("toaster -> toasters", "child -> children")}, "as if that were its answer"),
-        ({"prompts": ("a\nAnswer: b", "c\nAnswer: d")}, "give the inputs alone"),
         ({"prompts": ("a\x00",)}, r"control character U\+0000"),
     ],
     ids=lambda value: str(value)[:40],
 )
+def test_inputs_with_their_answers_are_refused_where_a_person_gives_them(tmp_path: Path) -> None:
+    for prompts in (("toaster -> toasters", "child -> children"), ("a\nAnswer: b", "c\nAnswer: d")):
+        with pytest.raises(T2LError, match="as if that were its answer"):
+            Studio(shelf=tmp_path).show(prompts)
+        # A task's own inputs may look so.
+        assert Condition(prompts=prompts).prompts == prompts
+
+
 def test_prompts_that_cannot_serve_are_refused_with_a_reason(given: dict, named: str) -> None:
     with pytest.raises(T2LError, match=named):
         Condition(**given)

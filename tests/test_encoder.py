@@ -167,6 +167,30 @@ def test_other_weights_in_the_same_folder_have_another_id(copy_of: Path) -> None
     assert TextEncoder(str(copy_of)).id != before
 
 
+def test_what_is_kept_of_texts_is_of_the_files_that_are_there_now(
+    copy_of: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T2L_CACHE", str(tmp_path / "cache"))
+    before = TextEncoder(str(copy_of)).encode_cached(TEXTS)
+    settings = copy_of / "1_Pooling" / "config.json"
+    told = json.loads(settings.read_text())
+    settings.unlink()
+    changed = {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}
+    settings.write_text(json.dumps({**told, **changed}))
+    after = TextEncoder(str(copy_of))
+    assert torch.equal(after.encode_cached(TEXTS), after.encode(TEXTS))
+    assert not torch.equal(after.encode(TEXTS), before)
+    # Weights of the older form have a mark of their own too.
+    weights = load_file(copy_of / "model.safetensors")
+    (copy_of / "model.safetensors").unlink()
+    marks = set()
+    for change in (0, 1):
+        weights["embeddings.LayerNorm.bias"] += change
+        torch.save(weights, copy_of / "pytorch_model.bin")
+        marks.add(TextEncoder(str(copy_of)).id)
+    assert len(marks) == 2
+
+
 def test_damaged_weights_are_refused_by_name(copy_of: Path) -> None:
     data = (copy_of / "model.safetensors").read_bytes()
     (copy_of / "model.safetensors").unlink()

@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from test_eval_methods import place, sources  # noqa: F401
 
+from t2l.attach import attached
 from t2l.cli import main
 from t2l.errors import T2LError
 from t2l.eval.benchmarks import BENCHMARKS, CODE, check_sandbox, passes, program, run_benchmarks
@@ -147,9 +149,37 @@ def test_hand_made_rows_are_scored_by_lm_eval(sources, tmp_path: Path) -> None: 
     scores = run_benchmarks(sources.base, sources.stack[0], list(BENCHMARKS), data=tmp_path)
     assert {name: score["n"] for name, score in scores.items()} == dict.fromkeys(BENCHMARKS, 2)
     assert all(score["score"] in (0, 1) for score in scores.values())
+    # The same row with its solutions exchanged: whichever the base prefers, it is right once.
+    row = ROWS["piqa/validation"]
+    other = {**row, "sol1": row["sol2"], "sol2": row["sol1"]}
+    (tmp_path / "piqa" / "validation.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(other)}\n")
+    assert run_benchmarks(sources.base, None, ["piqa"], data=tmp_path)["piqa"]["score"] == 0.5
     (tmp_path / "piqa" / "validation.jsonl").unlink()
     with pytest.raises(T2LError, match=r"piqa.validation\.jsonl is missing"):
         run_benchmarks(sources.base, None, ["piqa"], data=tmp_path)
+
+
+def test_what_is_scored_is_the_base_with_the_adapter(sources, tmp_path: Path, monkeypatch) -> None:  # noqa: F811
+    lm_eval = pytest.importorskip("lm_eval")
+    file = tmp_path / "piqa" / "validation.jsonl"
+    file.parent.mkdir()
+    file.write_text(f"{json.dumps(ROWS['piqa/validation'])}\n" * 2)
+    sources.base.model.config.max_position_embeddings = 1024
+    ids, seen, scored = torch.tensor([[3, 5, 8]]), [], lm_eval.simple_evaluate
+
+    def watched(model, **options):
+        with torch.no_grad():
+            seen.append(model.model(ids).logits)
+        return scored(model, **options)
+
+    monkeypatch.setattr(lm_eval, "simple_evaluate", watched)
+    weights = sources.stack[0]
+    for adapter in (None, weights, None):
+        run_benchmarks(sources.base, adapter, ["piqa"], data=tmp_path)
+    with torch.no_grad(), attached(sources.base.model, weights):
+        expected = sources.base.model(ids).logits
+    assert torch.equal(seen[0], seen[2]) and not torch.equal(seen[0], expected)
+    torch.testing.assert_close(seen[1], expected)
 
 
 def test_the_command_scores_base_and_adapter(tmp_path: Path, capsys) -> None:

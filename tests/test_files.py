@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,22 @@ def test_two_writers_of_one_folder_both_succeed(tmp_path: Path, monkeypatch) -> 
     monkeypatch.setattr(files.os, "rename", overtaken)
     write(tmp_path / "folder", "mine")
     assert (tmp_path / "folder" / "a").read_text() == "other"
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+def test_of_three_writers_none_fails_where_another_takes_the_folder_away(tmp_path: Path, monkeypatch) -> None:
+    write(tmp_path / "folder", "old")
+    rename, gone = os.rename, []
+
+    def overtaken(source: Path, target: Path) -> None:
+        if Path(source) == tmp_path / "folder" and not gone:
+            # In the last moment another process renames it, to put its own there.
+            gone.append(shutil.rmtree(source))
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "rename", overtaken)
+    write(tmp_path / "folder", "mine")
+    assert gone and (tmp_path / "folder" / "a").read_text() == "mine"
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from safetensors.torch import load_file
 
 from t2l.adapter import Adapter
 from t2l.base import BaseModel
+from t2l.cli import main
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
 from t2l.generator import Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec, LoRAWeights, stack
 from t2l.train import recon
+from t2l.train.library import write_peft
 from t2l.train.loop import FitConfig
 from t2l.train.recon import (
     Library,
@@ -233,6 +236,21 @@ def test_a_library_that_is_no_library_is_refused_by_name(tmp_path: Path) -> None
         Library.open(tmp_path, ["one", "two"])
 
 
+def test_libraries_of_two_bases_are_no_library(tmp_path: Path) -> None:
+    for name in "xy":
+        # Folders of PEFT alone, as other programs write them: their library knows the base.
+        write_peft(adapter(1).weights, tmp_path / name / f"task_{name}")
+        index = {"adapters": [], "base_weights_id": name * 64}
+        (tmp_path / name / "library.json").write_text(json.dumps(index))
+    assert Library.open(tmp_path / "x").base_weights_id == "x" * 64
+    assert Library.open(tmp_path / "x" / "task_x").base_weights_id == "x" * 64
+    with pytest.raises(T2LError, match="task_y was trained on base weights yyy"):
+        Library.open(f"{tmp_path / 'x'},{tmp_path / 'y'}")
+    (tmp_path / "x" / "library.json").write_text("[" * 100_000)
+    with pytest.raises(T2LError, match=r"library\.json cannot be read"):
+        Library.open(tmp_path / "x")
+
+
 # Training
 
 
@@ -367,6 +385,35 @@ def test_tasks_without_adapters_and_changed_libraries_are_refused(world, tmp_pat
     adapter(7).save(library / "colour_red")
     with pytest.raises(T2LError, match="library_id"):
         train_recon(run, FitConfig(4), tmp_path / "run")
+
+
+def test_the_command_reconstructs_a_library(world, tmp_path: Path, capsys) -> None:
+    words = ["--library", world[1], "--tasks", world[0], "--latent-size", 16, "--head-size", 16]
+    words += ["--descriptions", 2, "--steps", 2, "--tasks-per-step", 4, "--out", tmp_path / "run", "--json"]
+    assert main(["train", "recon", *map(str, words)]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["steps"] == 2 and Path(told["errors"]).is_file()
+    assert Generator.load(told["checkpoint"]).training["method"] == "recon"
+
+
+def test_a_run_goes_on_with_the_descriptions_that_it_began_with(world, tmp_path: Path) -> None:
+    shutil.copytree(world[0], tmp_path / "suite")
+    run = settings((tmp_path / "suite", world[1]))
+    train_recon(run, FitConfig(2), tmp_path / "run", stop_after=1)
+    file = tmp_path / "suite" / "number_ten" / "task.yaml"
+    file.write_text(file.read_text().replace("ten", "a hundred"))
+    with pytest.raises(T2LError, match=r"other settings .*data was"):
+        train_recon(run, FitConfig(2), tmp_path / "run")
+
+
+def test_an_encoder_that_knows_a_task_cannot_keep_it_out(world, tmp_path: Path) -> None:
+    from t2l.train import contrast
+
+    fitted = TextEncoder().spec(["attention.self.query"], 2, 4).zeros()
+    contrast._save(fitted, {"tasks": ["number_seven"]}, tmp_path / "encoder")
+    run = settings(world, encoder_adapter=str(tmp_path / "encoder"), val_tasks=HELD_OUT)
+    with pytest.raises(T2LError, match="encoder was trained on number_seven, which is to be kept out"):
+        train_recon(run, FitConfig(2), tmp_path / "run")
 
 
 # Whole runs as processes. The child's thread count is that of these tests: sums depend on it.

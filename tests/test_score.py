@@ -34,7 +34,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
 
 def test_scores_are_the_answers_that_each_example_gets_alone(studio: Studio) -> None:
     made = studio.describe(PLURAL)
-    seen = list(studio.score([made.adapter.id], EXAMPLES))
+    steps = list(studio.score([made.adapter.id], EXAMPLES))
+    seen = list({id(scores): scores for scores in steps}.values())
     assert [s.done for s in seen] == [0, 5, 10] and seen[-1].total == 10
     # The default's adapters are told their task, and so is the base beside them.
     for column, adapters in enumerate([[], [made.adapter.weights]]):
@@ -123,6 +124,23 @@ def test_a_batch_is_a_zip_of_peft_folders_with_the_ids_of_each_alone(studio: Stu
     *_, (_, other) = studio.batch([PLURAL], visitor="k" * 20)
     studio.zip(studio.describe(PLURAL, visitor="k" * 20).adapter.id, visitor="k" * 20)
     assert other is not None and other.is_file() and not file.exists()
+
+
+def test_who_waits_for_answers_can_go_between_any_two_steps() -> None:
+    columns = stack([LoRASpec("base", 1, {"self_attn.q_proj": (4, 4)}, 1, 1.0).zeros()])
+    steps = []
+
+    def ask(chats, adapters, decoding):
+        for step in range(100):
+            steps.append(step)
+            yield ["answer"] * len(chats)
+
+    growing = score(ask, lambda text, column: [], [Example("a", "b")], columns, 8)
+    for wanted in (0, 1, 2, 3):
+        scores = next(growing)
+        assert len(steps) == wanted and scores.done == 0
+    growing.close()
+    assert len(steps) == 3
 
 
 def test_a_thousand_rows_are_asked_a_pass_at_a_time_and_take_little_memory() -> None:

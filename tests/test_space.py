@@ -48,6 +48,7 @@ def house(tmp_path: Path) -> Path:
         ("checkpoints/tiny/model.safetensors", bytes(range(256)) * 40),
         ("checkpoints/.cache/model.safetensors", b"hidden"),
         ("results/tiny.jsonl", b"{}\n"),
+        ("docs/tour.md", b"# A tour"),
         ("t2l/__pycache__/x.cpython-311.pyc", b"compiled"),
         ("t2l/x.pyc", b"compiled"),
         ("t2l/.env", b"SECRET"),
@@ -114,7 +115,10 @@ def test_the_project_itself_is_a_space_that_runs(tmp_path: Path) -> None:
     inside = {p.relative_to(REPO).as_posix() for p in (REPO / "t2l").rglob("*.*") if p.suffix != ".pyc"}
     checkpoints = {p.relative_to(REPO).as_posix() for p in (REPO / "checkpoints").glob("*/*.*")}
     rows = {p.relative_to(REPO).as_posix() for p in (REPO / "results").iterdir()}
-    assert set(files) == {*FILES, *inside, *checkpoints, *rows} and "t2l/card.md" in inside
+    documents = {p.relative_to(REPO).as_posix() for p in (REPO / "docs").rglob("*.*")}
+    assert set(files) == {*FILES, *inside, *checkpoints, *rows, *documents} and "t2l/card.md" in inside
+    linked = set(re.findall(r"\]\((?!\w+:|#)([^)#]+)", (REPO / "README.md").read_text(encoding="utf-8")))
+    assert len(linked) > 20 and linked <= set(files)
     assert len(checkpoints) >= 6 and sum(map(len, files.values())) < 100_000_000
     for name, data in files.items():
         assert name == "README.md" or data == (REPO / name).read_bytes()

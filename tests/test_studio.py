@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 import torch
 
@@ -21,8 +22,11 @@ from t2l.errors import T2LError
 from t2l.lora import LoRAWeights, stack
 from t2l.presets import Setup
 from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio, checkpoint_names, doctor, find_checkpoint
+from t2l.ui import link
+from t2l.ui.common import friendly
 
 PLURAL = "Output the plural of the noun."
+KEY = "a-visitors-own-key-of-these-tests"
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +224,8 @@ def test_the_shelves_used_longest_ago_make_room(studio: Studio, tmp_path: Path) 
 
 def test_a_shelf_that_is_used_is_not_the_first_to_make_room(studio: Studio, tmp_path: Path) -> None:
     size = studio.describe(PLURAL).bytes
-    small = Studio(shelf=tmp_path, limits=Limits(visitors_bytes=2 * size + size // 2))
+    # Three shelves and a file to download, which counts too.
+    small = Studio(shelf=tmp_path, limits=Limits(visitors_bytes=3 * size + size // 2))
     small._generators, small._engine = studio._generators, studio._engine
     keys = [f"visitor-{number:016}" for number in range(3)]
     for number, key in enumerate(keys[:2]):
@@ -235,6 +240,51 @@ def test_a_shelf_that_is_used_is_not_the_first_to_make_room(studio: Studio, tmp_
     assert len(list(small._files.glob("*/*/*.zip"))) == 1
     small.close()
     assert not small._files.exists()
+
+
+def test_files_of_visitors_without_a_shelf_make_room_too(studio: Studio, tmp_path: Path) -> None:
+    *_, (_, file) = studio.batch([PLURAL])
+    assert file
+    size = file.stat().st_size
+    small = Studio(shelf=tmp_path, limits=Limits(visitors_bytes=2 * size + size // 2))
+    small._generators, small._engine = studio._generators, studio._engine
+    for number in range(5):
+        *_, (_, file) = small.batch([PLURAL], visitor=f"visitor-{number:016}")
+        assert file and file.is_file()
+    assert len(list(small._files.glob("*/batches/*/*.zip"))) == 2
+
+
+def test_what_a_link_opens_takes_no_room_of_what_is_there(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = studio.describe(PLURAL).bytes
+    small = Studio(shelf=tmp_path, limits=Limits(shelf_bytes=2 * size + size // 2))
+    small._generators, small._engine = studio._generators, studio._engine
+    kept = {small.describe(text, visitor=KEY).adapter.id for text in (PLURAL, "Say the opposite.")}
+    published = replace(studio.make("Write the word backwards."), source="somebody/large")
+    monkeypatch.setattr("t2l.studio.pull", lambda *args, **options: published)
+    found = link.read("adapter=somebody/large", 4)
+    with pytest.raises(T2LError, match=r"your shelf has room for .* open it from the Gallery"):
+        link.make(small, found, token=None, visitor=KEY)
+    assert {entry.id for entry in small.adapters(visitor=KEY)} == kept
+    # Who asks for it has it.
+    small.pull("somebody/large", visitor=KEY)
+    assert published.id in {entry.id for entry in small.adapters(visitor=KEY)}
+
+
+def test_a_visitor_is_told_no_place_of_the_server(studio: Studio, full_disk) -> None:
+    def describe() -> None:
+        studio.describe("Name the largest of the numbers.", visitor=KEY)
+
+    with full_disk(1000), pytest.raises(gr.Error) as caught:
+        friendly(describe)()
+    assert str(studio.shelf.folder) not in caught.value.message and "your shelf/" in caught.value.message
+    shelf = studio.shelf_of(KEY)
+    made = studio.describe(PLURAL, visitor=KEY).adapter.id
+    (shelf.folder / made / "adapter_model.safetensors").unlink()
+    with pytest.raises(gr.Error, match=f"your shelf/{made} is damaged"):
+        friendly(lambda: shelf.entry(made))()
+    studio.delete(made, visitor=KEY)
 
 
 def test_an_adapter_of_endless_rank_is_refused_before_columns_of_its_width(
@@ -252,6 +302,14 @@ def test_two_batches_of_one_visitor_leave_each_other_alone(studio: Studio) -> No
     next(one)
     (*_, (_, second)), (*_, (_, first)) = two, one
     assert first and first.is_file() and second and not second.exists()
+
+
+def test_the_same_batch_in_two_tabs_is_one_file(studio: Studio) -> None:
+    texts = ["Spell it.", "Name the colour."]
+    one, two = studio.batch(texts), studio.batch(texts)
+    next(one)
+    (*_, (_, second)), (*_, (_, first)) = two, one
+    assert first == second and first and first.is_file()
 
 
 def test_the_same_batch_again_is_the_same_file(studio: Studio) -> None:

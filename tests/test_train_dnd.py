@@ -202,6 +202,30 @@ def test_the_command_trains_and_says_where_it_lies(place: Path, tmp_path: Path, 
     assert Path(told["distances"]).is_file()
 
 
+def test_inputs_that_look_like_answers_are_prompts_as_others(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "suite", tmp_path / "suite")
+    for file in (tmp_path / "suite").glob("*/train.jsonl"):
+        rows = [{"input": f"def f{n}(x: int) -> int:\n  return {n}", "output": "x"} for n in range(12)]
+        file.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    run = settings(place, tasks=(str(tmp_path / "suite"),))
+    assert train_dnd(run, FitConfig(1), tmp_path / "run") == 1
+    # What no prompt may hold is named with its task.
+    rows[0]["input"] = "a\x00"
+    file.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    with pytest.raises(T2LError, match=rf"The inputs of {file.parent.name} cannot be prompts: .*U\+0000"):
+        train_dnd(run, FitConfig(1), tmp_path / "other")
+
+
+def test_a_run_goes_on_with_the_inputs_that_it_began_with(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "suite", tmp_path / "suite")
+    run = settings(place, tasks=(str(tmp_path / "suite"),))
+    train_dnd(run, FitConfig(2), tmp_path / "run", stop_after=1)
+    file = tmp_path / "suite" / TASKS[0] / "train.jsonl"
+    file.write_text(file.read_text().replace("a cat", "a dog"))
+    with pytest.raises(T2LError, match=r"other settings .*data was"):
+        train_dnd(run, FitConfig(2), tmp_path / "run")
+
+
 # What a library may be
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from t2l.errors import T2LError, check_whole
+from t2l.errors import T2LError, check_range, check_whole
 from t2l.files import replace_file
 from t2l.generator import check_text
 from t2l.tasks import Example, read_part
@@ -65,8 +65,10 @@ class Endpoint:
             raise T2LError(f"endpoint={self.url!r} is no address of a server; give one like https://host/v1.")
         if not self.model.strip():
             raise T2LError("The endpoint needs the name of a model (--model).")
-        if self.timeout <= 0 or self.tries < 1:
-            raise T2LError(f"timeout={self.timeout!r} and tries={self.tries!r} must be above 0.")
+        if not parts.path.isascii():
+            raise T2LError(f"endpoint={self.url!r} has a path beyond ASCII; quote it (%C3%A8).")
+        check_range(self.timeout, "timeout", 0.001, 86_400)
+        check_whole(self.tries, "tries")
 
     def ask(self, prompt: str, seed: int) -> str:
         """The model's answer to one message; waits where the server asks for it, and tries again.
@@ -117,7 +119,12 @@ class Endpoint:
 
     def _refused(self, err: urllib.error.HTTPError, key: str) -> None:
         """Raises what an error status means: another try, or an end that names the remedy."""
-        said = _clean(err.read(2000).decode("utf-8", "replace"), key)
+        try:
+            body = err.read(2000)
+        except (OSError, http.client.HTTPException):
+            # The status says enough, even if the rest never comes.
+            body = b""
+        said = _clean(body.decode("utf-8", "replace"), key)
         words = f"status {err.code}" + (f": {' '.join(said.split())[:200]}" if said.strip() else "")
         if err.code == 429 or err.code >= 500:
             wait = _retry_after(err.headers.get("Retry-After"))

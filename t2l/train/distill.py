@@ -124,7 +124,9 @@ def train_distill(
 
     def export(student: nn.Module, step: int) -> None:
         assert isinstance(student, T2L)
-        training = {**facts, "tasks": [task.name for task in tasks], "steps_done": step}
+        # What the teacher knows its adapters hold, and so do these.
+        known = [*(task.name for task in tasks), *teacher.training.get("tasks", ())]
+        training = {**facts, "tasks": list(dict.fromkeys(known)), "steps_done": step}
         Generator(
             student,
             teacher.encoder_name,

@@ -23,7 +23,7 @@ from t2l.files import complete_or_absent
 from t2l.generator import MAX_EXAMPLES, Condition, Generator
 from t2l.lora import LoRAWeights
 from t2l.peft_folder import reading
-from t2l.tasks import Task, training_tasks
+from t2l.tasks import Task, digest, training_tasks
 from t2l.train.library import SNAPSHOTS, read_library
 from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 from t2l.train.recon import Library, delta_squared
@@ -250,7 +250,7 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
     )
 
     embed = functools.partial(embedded, encoder, config)
-    prompts = [embed(inputs(task)[: run.pool]) for task in tasks]
+    prompts = [embed(inputs(task)[: run.pool], task.name) for task in tasks]
     states = [read_states(library, run.library, name, run.states) for name in names]
     used = ~states[0][0].isnan()
     weight = finish_importance([deviation(s.float()) for s in states], used)
@@ -268,15 +268,17 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
     )
     # Prompts of trained tasks that training never draws, and tasks that it never sees.
     some = range(0, len(tasks), -(-len(tasks) // _VALIDATED))
-    seen = [(unread(tasks[n]), states[n][:1]) for n in some if reserved(tasks[n])]
-    unseen = [(inputs(t), read_states(library, run.library, t.name, run.states)[:1]) for t in held_out]
+    seen = [(tasks[n], unread(tasks[n]), states[n][:1]) for n in some if unread(tasks[n])]
+    unseen = [(t, inputs(t), read_states(library, run.library, t.name, run.states)[:1]) for t in held_out]
     groups = {
         kind: Step(
-            torch.stack([cycled(embed(texts[: run.prompts]), run.prompts).float() for texts, _ in pairs]),
-            torch.cat([target for _, target in pairs]).float(),
+            torch.stack(
+                [cycled(embed(texts[: run.prompts], t.name), run.prompts).float() for t, texts, _ in found]
+            ),
+            torch.cat([target for _, _, target in found]).float(),
         )
-        for kind, pairs in (("seen", seen), ("unseen_tasks", unseen))
-        if pairs
+        for kind, found in (("seen", seen), ("unseen_tasks", unseen))
+        if found
     }
     loss = dnd_loss(weight, run.prompt_noise, run.target_noise)
     shift = network.get_buffer("shift").clone()
@@ -285,7 +287,9 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
         for kind, step in groups.items()
     }
     folder, memory = Path(out), {}
-    facts = {"method": "dnd", **asdict(run), "library_id": library.id, "fit": asdict(fitting)}
+    # Their inputs, which the library does not tell.
+    drawn = {"data": digest([*tasks, *held_out])}
+    facts = {"method": "dnd", **asdict(run), "library_id": library.id, "fit": asdict(fitting), **drawn}
 
     def validate(plain: nn.Module) -> dict[str, float]:
         # What the mean adapter gives stands before it: below that, prompts tell something.
@@ -305,7 +309,7 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
         folder,
         fitting,
         run=facts,
-        known=defaults(DnDRun),
+        known={**defaults(DnDRun), **drawn},
         validate=validate if groups else None,
         judge=best_kept(memory, 0, lambda plain, step: save(plain, step, "best")),
         export=lambda plain, step: save(plain, step, "generator"),
@@ -347,9 +351,12 @@ def _centre(network: DnD, states: Sequence[Tensor]) -> None:
     network.get_buffer("scale").copy_(spread.clamp_min(1e-4)[:, None, None])
 
 
-def embedded(encoder: TextEncoder, config: DnDConfig, texts: Sequence[str]) -> Tensor:
-    """The states of prompts (texts, L, C) as a network reads them, float16."""
-    prompts = Condition(prompts=tuple(texts)).prompts
+def embedded(encoder: TextEncoder, config: DnDConfig, texts: Sequence[str], task: str) -> Tensor:
+    """The states of a task's prompts (texts, L, C) as a network reads them, float16."""
+    try:
+        prompts = Condition(prompts=tuple(texts)).prompts
+    except T2LError as err:
+        raise T2LError(f"The inputs of {task} cannot be prompts: {err}") from err
     # Half the memory; its rounding is far below the differences of prompts.
     return encoder.prompt_states(prompts, config.length, masked=config.masked).half()
 

@@ -28,7 +28,6 @@ from t2l.train.sft import (
     first_ones,
     kept_out,
     prepare,
-    reserved,
     sft_loss,
     trained_on,
     validation,
@@ -110,13 +109,13 @@ def train_dnd_sft(
     network.free_shift()
 
     def draws(task: Task, texts: list[str]) -> Draws:
-        return Draws(embed(texts[: run.pool]), config.prompts, task.name)
+        return Draws(embed(texts[: run.pool], task.name), config.prompts, task.name)
 
     prompts = [draws(task, inputs(task)) for task in tasks]
     share = (accelerator.process_index, accelerator.num_processes)
     data = SFTData(base, tasks, prompts, sft, seed=fitting.seed, share=share)
     some = tasks[:: -(-len(tasks) // _VALIDATED)]
-    seen = [(draws(task, unread(task))[0], kept_out(base, task)) for task in some if reserved(task)]
+    seen = [(draws(task, unread(task))[0], kept_out(base, task)) for task in some if unread(task)]
     own = [draws(task, inputs(task))[0] for task in held_out]
     asked = [first_ones(base, task) for task in held_out]
     # Prompts of another task that is kept out: what they lose, prompts tell.

@@ -412,11 +412,15 @@ def _snapshot(folder: Path, step: int, weights: LoRAWeights, most: int) -> None:
 
 @dataclass(frozen=True)
 class Member:
-    """One adapter of a library: its name, what it is made of, and where it lies; weights are read on call."""
+    """One adapter of a library: its name, what it is made of, and where it lies; weights are read on call.
+
+    base_weights_id: of the base that it was trained on, where its library says so; else "".
+    """
 
     name: str
     spec: LoRASpec
     folder: Path
+    base_weights_id: str = ""
 
     def weights(self) -> LoRAWeights:
         """The adapter in float32; raises T2LError as `Adapter.load`."""
@@ -442,7 +446,7 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
             inside = sorted(file.parent for file in folder.glob(f"*/{CONFIG}"))
             if not inside:
                 raise T2LError(f"{folder} holds no PEFT folder; give a library or a folder of adapters.")
-            names = _names(folder)
+            names = _told(folder).names
             members += [_member(inner, names.get(inner.name, inner.name)) for inner in inside]
         elif found := re.fullmatch(r"(?:([^=/]+)=)?([\w.-]+/[\w.-]+)", str(item)):
             members.append(_pulled(found[2], found[1]))
@@ -459,17 +463,26 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
 
 def _member(folder: Path, name: str = "") -> Member:
     with reading(folder):
-        return Member(name or folder.resolve().name, read_spec(folder), folder)
+        told = _told(folder.resolve().parent)
+        return Member(name or folder.resolve().name, read_spec(folder), folder, told.base_weights_id)
 
 
-def _names(folder: Path) -> dict[str, str]:
-    """Folder -> task, where the folder is a library made here."""
+@dataclass(frozen=True)
+class _Told:
+    """What a library made here says of itself: folder -> task, and its base; another folder says nothing."""
+
+    names: Mapping[str, str]
+    base_weights_id: str
+
+
+def _told(folder: Path) -> _Told:
     if not (folder / INDEX).is_file():
-        return {}
+        return _Told({}, "")
     try:
-        rows = json.loads((folder / INDEX).read_text(encoding="utf-8"))["adapters"]
-        return {str(row["folder"]): str(row["task"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError) as err:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        names = {str(row["folder"]): str(row["task"]) for row in index["adapters"]}
+        return _Told(names, str(index["base_weights_id"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
         raise T2LError(f"{folder / INDEX} cannot be read ({err}); train or fetch the library again.") from err
 
 
@@ -480,4 +493,4 @@ def _pulled(repo: str, name: str | None) -> Member:
     adapter = pull(repo, token=stored_token())
     folder = cache_folder() / "library" / repo.replace("/", "--")
     write_peft(adapter.weights, folder)
-    return Member(name or repo, adapter.spec, folder)
+    return Member(name or repo, adapter.spec, folder, adapter.base_weights_id)

@@ -26,9 +26,9 @@ from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import TaskIndex
 from t2l.lora import LoRASpec, LoRAWeights, stack
 from t2l.peft_folder import CONFIG, WEIGHTS, reading
-from t2l.tasks import Task, require_descriptions, training_tasks
-from t2l.train.contrast import load_encoder_adapter
-from t2l.train.library import INDEX, read_library
+from t2l.tasks import Task, digest, require_descriptions, training_tasks
+from t2l.train.contrast import keep_out, learned, load_encoder_adapter
+from t2l.train.library import read_library
 from t2l.train.loop import FitConfig, fit, make_accelerator
 from t2l.train.sft import VALIDATED, stack_conditions
 
@@ -59,15 +59,15 @@ class Library:
         source: see `read_library`. names: only these.
         Raises T2LError naming the adapter that is missing, damaged, or of another form or base than others.
         """
-        there = {member.name: member.folder for member in read_library(source)}
+        there = {member.name: member for member in read_library(source)}
         folders: dict[str, Path] = {}
-        digest, first, told = hashlib.sha256(), None, _base_weights_id(source)
+        digest, first = hashlib.sha256(), None
         for name in sorted(names or there):
             if name not in there:
                 raise T2LError(f"The library {source} has no adapter of {name}; train one, or leave it away.")
-            folders[name] = folder = there[name]
+            folders[name] = folder = there[name].folder
             adapter = Adapter.load(folder)
-            spec, weights_id = adapter.spec, adapter.base_weights_id or told
+            spec, weights_id = adapter.spec, adapter.base_weights_id or there[name].base_weights_id
             first = first or (name, spec, weights_id)
             try:
                 first[1].require(spec)
@@ -94,16 +94,6 @@ class Library:
             keys = stored.keys()
             state = {k.replace(".default.weight", ".weight"): stored.get_tensor(k).float() for k in keys}
             return LoRAWeights.from_peft(self.spec, state)
-
-
-def _base_weights_id(source: str | Path) -> str:
-    """What a library made here says of its base; nothing where it is another folder or a Hub id."""
-    try:
-        return str(json.loads((Path(source) / INDEX).read_text(encoding="utf-8"))["base_weights_id"])
-    except OSError:
-        return ""
-    except (ValueError, KeyError, TypeError) as err:
-        raise T2LError(f"{Path(source) / INDEX} cannot be read ({err}); train the library again.") from err
 
 
 def statistics(library: Library, names: Sequence[str]) -> tuple[LoRAWeights, LoRAWeights]:
@@ -479,6 +469,8 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
         trained, size = conditions, len(names)
     else:
         fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
+        if run.encoder_adapter:
+            keep_out(run.val_tasks, learned(run.encoder_adapter), run.encoder_adapter)
         encoder = TextEncoder(run.encoder, fitted)
         tokens = run.condition == "tokens"
         conditions = [
@@ -524,7 +516,9 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
     for task, c in zip(held_out, conditions[len(names) :], strict=True):
         asked.append(_Asked(task.name, c[0], "unseen_task"))
     folder = Path(out)
-    facts = {"method": "recon", **asdict(run), "library_id": library.id, "fit": asdict(fitting)}
+    # Their descriptions, which the library does not tell.
+    found = {"data": digest([*tasks, *held_out])}
+    facts = {"method": "recon", **asdict(run), "library_id": library.id, "fit": asdict(fitting), **found}
 
     def validate(plain: nn.Module) -> dict[str, float]:
         assert isinstance(plain, T2L)
@@ -560,6 +554,7 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
         folder,
         fitting,
         run=facts,
+        known=found,
         validate=validate,
         export=export,
         accelerator=accelerator,

@@ -30,7 +30,7 @@ from t2l.studio import (
     check_solved,
     tasks_said,
 )
-from t2l.ui.common import friendly, paced
+from t2l.ui.common import beating, friendly, paced
 
 # Beyond this answers are noise, and far beyond their scores overflow.
 _MOST_STRENGTH = 10
@@ -390,6 +390,7 @@ def build(studio: Studio) -> None:
         mode: Mode = "new",
         title: str = "",
         notes: str = "",
+        license: str = "",
         key: str = "",
     ) -> OnHub:
         """Publishes an adapter with its model card on the Hugging Face Hub, as one commit, in your name.
@@ -404,6 +405,7 @@ def build(studio: Studio) -> None:
             mode: "new" repo, "update" (a new commit on an adapter of the same base), "pr" (a pull request).
             title: The title of the model card, one line; empty for one made of the description.
             notes: Plain text for the model card.
+            license: The base's licence as the Hub names it, where it is not known here; else empty.
             key: The key under which the adapter is kept; empty for this client's session.
         """
         if token is None:
@@ -422,6 +424,7 @@ def build(studio: Studio) -> None:
             mode=mode,
             title=title,
             notes=notes,
+            license=license,
         )
         return {
             "repo_id": made.repo_id,
@@ -437,8 +440,8 @@ def build(studio: Studio) -> None:
         """Has the base model and adapters answer your own examples, and counts what is right.
 
         strict counts answers that are exactly the expected text, lenient also those in other case or marks,
-        on the first line, or after "the answer is". Equal examples count once; n is how many there are. The
-        last item has done = total and every answer in rows.
+        on the first line, or after "the answer is". Equal examples count once; n is how many there are. Items
+        come while it answers; the last one has done = total and every answer in rows.
 
         Args:
             adapters: Ids of adapters that the caller keeps.
@@ -446,7 +449,8 @@ def build(studio: Studio) -> None:
             key: The key under which the adapters are kept; empty for this client's session.
         """
         last = Scores((), ())
-        for last in studio.score(adapters, check_examples(_pairs(examples)), visitor=_visitor(key, request)):
+        growing = studio.score(adapters, check_examples(_pairs(examples)), visitor=_visitor(key, request))
+        for last, _ in beating(growing):
             if last.done < last.total:
                 yield _scored(last, len(adapters))
         yield _scored(last, len(adapters))
@@ -475,7 +479,7 @@ def build(studio: Studio) -> None:
             wordings, check_examples(_pairs(examples)), checkpoint=checkpoint, visitor=visitor
         )
         done = total = 0
-        for found in growing:
+        for found, _ in beating(growing):
             if isinstance(found, Scores):
                 done, total = found.done, found.total
                 yield {

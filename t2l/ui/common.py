@@ -6,17 +6,24 @@ from __future__ import annotations
 import functools
 import html
 import inspect
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from t2l.studio import Studio, T2LError
 
+T = TypeVar("T")
+
+# Before the id of what is being published, while its owner signs in elsewhere.
+AWAY = "signing in: "
 # Seconds between two states of growing answers: nobody reads faster.
 _PAUSE = 0.1
+# Of a visitor's adapters, and of the files made of them.
+_PLACE = re.compile(r"\S*[/\\](?:visitors|t2l-files-\w+)[/\\][0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,30 @@ def paced(growing: Iterator[list[str]]) -> Iterator[list[str]]:
         yield texts
 
 
+def beating(growing: Iterator[T]) -> Iterator[tuple[T, bool]]:
+    """Everything new at once with True, and what stays some ten times a second with False.
+
+    A generator can only be closed where it yields: so whoever waits for the next new one can still go.
+    """
+    last, told = None, 0.0
+    for one in growing:
+        if one is not last or time.monotonic() - told >= _PAUSE:
+            yield one, one is not last
+            last, told = one, time.monotonic()
+
+
+def _without_places(text: str) -> str:
+    """A message without the folders in which a visitor's things lie: they are nobody's business."""
+    return _PLACE.sub("your shelf", text)
+
+
 def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
     """The one place where a T2LError becomes a message on the page; it quotes users, so it is escaped."""
 
     def toast(err: T2LError) -> gr.Error:
-        return gr.Error(html.escape(str(err)), title="That did not work", print_exception=False)
+        return gr.Error(
+            html.escape(_without_places(str(err))), title="That did not work", print_exception=False
+        )
 
     if inspect.isgeneratorfunction(handler):
 

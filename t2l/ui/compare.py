@@ -224,8 +224,10 @@ def build(page: Page) -> None:
     ) -> tuple:
         prompts, _, digest = _given(text, name, *given)
         said = text.strip() if prompts is None else prompts
-        # A description that no adapter was made from: nobody is to be answered by an old one.
-        if not chosen or (said and digest != before):
+        there = {entry.id for entry in studio.adapters(visitor=own(key))}
+        # A description that no adapter was made from, or one whose adapter is gone: nobody is to be answered
+        # by an old one.
+        if not there.issuperset(chosen) or not chosen or (said and digest != before):
             return only(key, text, name, count, *given)
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
 

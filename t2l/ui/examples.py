@@ -23,7 +23,7 @@ from t2l.studio import (
     read_examples,
     table,
 )
-from t2l.ui.common import Page, friendly, spoken
+from t2l.ui.common import Page, beating, friendly, spoken
 from t2l.ui.visit import own
 
 CSS = """
@@ -142,8 +142,11 @@ def build(page: Page) -> None:
         heads = ["Base", *(names.get(id, id) for id in ids)]
         waiting = gr.DownloadButton(interactive=False)
         scores = Scores((), ())
-        for scores in studio.score(ids, examples, visitor=own(key)):
-            yield _progress(scores.done, scores.total), render_scores(scores, heads), waiting, gr.skip()
+        for scores, new in beating(studio.score(ids, examples, visitor=own(key))):
+            if new:
+                yield _progress(scores.done, scores.total), render_scores(scores, heads), waiting, gr.skip()
+            else:
+                yield (gr.skip(),) * 4
         base = sum(scores.right(0))
         measured = {
             id: Measured(len(examples), base, sum(scores.right(column))) for column, id in enumerate(ids, 1)
@@ -155,8 +158,10 @@ def build(page: Page) -> None:
 
     def find(key: Any, text: str, cells: Any) -> Iterator[tuple]:
         own_words = [line for line in text.splitlines() if line.strip()]
-        for found in studio.better_wording(own_words, _examples(cells), visitor=own(key)):
-            if isinstance(found, Scores):
+        for found, new in beating(studio.better_wording(own_words, _examples(cells), visitor=own(key))):
+            if not new:
+                yield gr.skip(), gr.skip()
+            elif isinstance(found, Scores):
                 yield _progress(found.done, found.total), gr.skip()
             else:
                 of = Measured(found.best.n, found.base.strict, found.best.strict)
@@ -164,9 +169,10 @@ def build(page: Page) -> None:
 
     def several(key: Any, text: str) -> Iterator[tuple]:
         wanted = text.splitlines()
+        total = len({line.strip() for line in wanted} - {""})
         for done, file in studio.batch(wanted, visitor=own(key)):
             if file is None:
-                yield _progress(done, len(wanted)), gr.DownloadButton(interactive=False)
+                yield _progress(done, total), gr.DownloadButton(interactive=False)
             else:
                 yield spoken(f"{done} adapters made."), gr.DownloadButton(value=str(file), interactive=True)
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import Found, T2LError
-from t2l.ui.common import Page, friendly
+from t2l.ui.common import AWAY, Page, friendly
 from t2l.ui.visit import own, signs_in_by_button, token_field, token_of
 
 INTRODUCTION = "Adapters on the Hub that were made with this app, for the loaded base. The latest come first."
@@ -87,16 +87,21 @@ def build(page: Page) -> None:
         changed: int,
         oauth: gr.OAuthToken | None,
         request: gr.Request,
+        spare: bool = False,
     ) -> tuple[list[str], int, Any]:
-        entry = studio.pull(_id(repo_id or ""), token=token_of(typed, oauth, request), visitor=own(key))
+        token = token_of(typed, oauth, request)
+        entry = studio.pull(_id(repo_id or ""), token=token, visitor=own(key), spare=spare)
         return [entry.id], changed + 1, gr.Tabs(selected="compare")
 
-    def follow(key: Any, changed: int, oauth: gr.OAuthToken | None, request: gr.Request) -> Any:
-        """Opens the adapter that the page's address names."""
+    def follow(
+        key: Any, changed: int, publishing: str, oauth: gr.OAuthToken | None, request: gr.Request
+    ) -> Any:
+        """Opens the adapter that the page's address names; an address takes no other adapter's room."""
         wanted = request.query_params.get("adapter")
-        if not wanted:
+        # Back from the Hub's sign-in the address is that of before, but the visitor was about to publish.
+        if not wanted or publishing.startswith(AWAY):
             return gr.skip(), gr.skip(), gr.skip()
-        return open_repo(key, wanted, "", changed, oauth, request)
+        return open_repo(key, wanted, "", changed, oauth, request, spare=True)
 
     quiet: dict[str, Any] = {**page.private, "show_progress": "hidden"}
     slow: dict[str, Any] = {**page.private, "show_progress": "minimal"}
@@ -118,7 +123,9 @@ def build(page: Page) -> None:
     compare.click(friendly(open_repo), [page.visitor, rows, token, page.shelf_changed], opened, **slow)
     inputs = [page.visitor, typed_id, token, page.shelf_changed]
     gr.on([fetch.click, typed_id.submit], friendly(open_repo), inputs, opened, **slow)
-    page.arrived.change(friendly(follow), [page.visitor, page.shelf_changed], opened, **quiet)
+    page.arrived.change(
+        friendly(follow), [page.visitor, page.shelf_changed, page.publishing], opened, **quiet
+    )
 
 
 def _id(text: str) -> str:

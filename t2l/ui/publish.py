@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told
-from t2l.ui.common import Page, friendly, paced
+from t2l.ui.common import AWAY, Page, friendly, paced
 from t2l.ui.visit import own, signs_in_by_button, token_field, token_of
 
 CSS = """
@@ -39,8 +39,6 @@ _SOMEBODY = "you"
 _SAMPLE_TOKENS = 64
 # Which adapter has answered, and to which prompt: none yet.
 _NOBODY = ("", "")
-# Before the id of what is being published, while its owner signs in elsewhere.
-_AWAY = "signing in: "
 
 
 def build(page: Page) -> None:
@@ -236,9 +234,9 @@ def build(page: Page) -> None:
         yield left, right, (id, question), True
 
     def come_back(wanted: str) -> tuple[Any, Any]:
-        if not wanted.startswith(_AWAY):
+        if not wanted.startswith(AWAY):
             return gr.skip(), gr.skip()
-        return gr.Tabs(selected="publish"), wanted.removeprefix(_AWAY)
+        return gr.Tabs(selected="publish"), wanted.removeprefix(AWAY)
 
     def publish(
         key: Any,
@@ -331,7 +329,7 @@ def build(page: Page) -> None:
     go.click(friendly(publish), [*place, token, private, mode, *told], [said, use], **quiet)
     if login is not None:
         # Whoever leaves for the Hub's own sign-in comes back to this tab.
-        away = f"id => '{_AWAY}' + (id || '')"
+        away = f"id => '{AWAY}' + (id || '')"
         login.click(None, [adapter], [page.publishing], js=away, api_visibility="private")
         page.arrived.change(come_back, [page.publishing], [page.tabs, page.publishing], **quiet)
 

@@ -137,8 +137,11 @@ def build(page: Page) -> None:
         return gr.Group(visible=True), f"<p>Delete {html.escape(what)}? This cannot be undone.</p>"
 
     def remove(key: Any, ids: list[str], chosen: list[str], changed: int) -> tuple[list[str], list[str], int]:
+        # What another tab has deleted meanwhile is gone, as it should be.
+        there = {entry.id for entry in studio.adapters(visitor=own(key))}
         for id in ids:
-            studio.delete(id, visitor=own(key))
+            if id in there:
+                studio.delete(id, visitor=key)
         return [], [id for id in chosen if id not in ids], changed + 1
 
     def give_name(key: Any, ids: list[str], text: str, changed: int) -> int:
