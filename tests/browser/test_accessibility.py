@@ -68,3 +68,32 @@ def test_no_tab_has_a_serious_fault(page, theme: str, width: int) -> None:
         fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert fits, f"{tab} is too wide"
     assert faults == {tab: [] for tab in TABS}
+
+
+def tab_to(page, selector: str) -> None:
+    """Presses Tab until what is focused lies in `selector`."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => Boolean(document.activeElement.closest(selector))", selector):
+            return
+    raise AssertionError(f"Tab never reaches {selector}")
+
+
+def test_the_keyboard_alone_describes_asks_and_changes_tabs(page) -> None:
+    page.get_by_label("Task description").wait_for()
+    tab_to(page, "#description")
+    page.keyboard.type("Output the plural of the noun.")
+    tab_to(page, "#prompt")
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("toaster")
+    tab_to(page, "#ask")
+    page.keyboard.press("Enter")
+    page.get_by_text("toasters", exact=True).first.wait_for(timeout=60_000)
+    # From the top again: the row of tabs is among the first.
+    page.locator("body").evaluate("body => { document.activeElement.blur(); window.scrollTo(0, 0); }")
+    tab_to(page, "[role=tab]")
+    while page.evaluate("document.activeElement.textContent.trim()") != "Shelf":
+        page.keyboard.press("Tab")
+        assert page.evaluate("Boolean(document.activeElement.closest('[role=tab]'))")
+    page.keyboard.press("Enter")
+    page.locator("#shelf-rows").get_by_text("Output the plural of the noun.").first.wait_for(timeout=60_000)

@@ -63,6 +63,25 @@ def test_examples_of_a_file_are_answered_counted_and_taken_along(examples, tmp_p
     page.screenshot(path=tmp_path / "examples.png", full_page=True)
 
 
+def test_stop_ends_the_counting_and_others_are_answered(examples) -> None:
+    page = examples
+    long = " ".join(["word"] * 150)
+    rows = "".join(f"Tell the story of number {n}.;{long}\n" for n in range(200))
+    give(page, "#examples-upload", "stories.csv", f"input;expected\n{rows}".encode())
+    expect(page.locator("#examples-said")).to_contain_text("200 examples read", timeout=SLOW)
+    page.locator("#examples-go").click()
+    expect(page.locator("#examples-said")).to_contain_text("of 400", timeout=SLOW)
+    page.locator("#examples-stop").click()
+    expect(page.locator("#examples-said")).to_contain_text("Stopped.", timeout=SLOW)
+    open_tab(page, "Compare")
+    page.get_by_label("Prompt", exact=True).fill("toaster")
+    page.locator("#ask").click()
+    expect(page.get_by_text("toasters", exact=True).first).to_be_visible(timeout=SLOW)
+    # What was stopped stays so.
+    open_tab(page, "Examples")
+    expect(page.locator("#examples-said")).to_contain_text("Stopped.")
+
+
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
