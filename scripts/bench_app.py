@@ -121,7 +121,7 @@ def visit(url: str, number: int) -> None:
     *_, (kind, data) = call(url, "generate_adapter", description=f"Say the number {number}.", **asked)
     if kind == "complete":
         asked |= {"adapters": [data[0]["id"]], "max_new_tokens": 1}
-        *_, (kind, data) = call(url, "compare", prompt="toaster", **asked)
+        *_, (kind, data) = call(url, "compare", prompt="hammer", **asked)
     if kind != "complete":
         raise RuntimeError(data)
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 REPO = Path(__file__).resolve().parent.parent
 PLURAL, SNAKE = "Output the plural of the noun.", "Write the phrase in snake_case."
-NOUNS = b"input,expected\ntoaster,toasters\nmouse,mice\nchild,children\nlibrary,libraries\nbox,boxes\n"
+NOUNS = b"input,expected\nhammer,hammers\nmouse,mice\nchild,children\nlibrary,libraries\nbox,boxes\n"
 SLOW = 90_000
 
 
@@ -36,7 +36,7 @@ def describe(page: Any, text: str) -> None:
 def compare(page: Any) -> None:
     describe(page, PLURAL)
     page.get_by_label("Control: adapter of an unrelated description").check()
-    page.get_by_label("Prompt", exact=True).fill("toaster")
+    page.get_by_label("Prompt", exact=True).fill("hammer")
     page.locator("#ask").click()
     expect(page.locator("#note")).to_contain_text("Done", timeout=SLOW)
     page.get_by_role("button", name="What this adapter is").click()

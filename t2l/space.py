@@ -22,20 +22,7 @@ README, APP, REQUIREMENTS = "README.md", "app.py", "requirements.txt"
 FILES = (APP, REQUIREMENTS, README, "LICENSE", "NOTICE")
 FOLDERS = ("t2l", "checkpoints", "results", "docs")
 # What may lie in the folders. .pt: a published checkpoint. .jsonl: measured rows, for the Results tab.
-KINDS = {
-    ".py",
-    ".md",
-    ".css",
-    ".js",
-    ".json",
-    ".jsonl",
-    ".yaml",
-    ".svg",
-    ".png",
-    ".ipynb",
-    ".safetensors",
-    ".pt",
-}
+KINDS = set(".py .md .css .js .json .jsonl .yaml .svg .png .ipynb .safetensors .pt".split())
 MOST_BYTES = 10**9
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 # The sign-in on the page publishes by it.

@@ -63,7 +63,7 @@ def test_a_zipped_adapter_gives_the_same_logits_in_peft(base: BaseModel, tmp_pat
     made.save(tmp_path / "one")
     with zipfile.ZipFile(zip_folder(tmp_path / "one", tmp_path / "one.zip")) as archive:
         archive.extractall(tmp_path / "unzipped")
-    ids = torch.tensor([base.prompt_ids([{"role": "user", "content": "toaster"}])])
+    ids = torch.tensor([base.prompt_ids([{"role": "user", "content": "hammer"}])])
     with torch.no_grad():
         plain = base.model(ids).logits
         with attached(base.model, made.weights):

@@ -83,7 +83,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
         try:
             _wait(process, log, url)
             # Asked while the model is loading.
-            early = post(f"{url}/gradio_api/call/v2/compare", {"prompt": "toaster", "max_new_tokens": 4})
+            early = post(f"{url}/gradio_api/call/v2/compare", {"prompt": "hammer", "max_new_tokens": 4})
             _wait(process, log, "Ready.")
             running = psutil.Process(process.pid)
             yield SimpleNamespace(url=url, log=log, hub=hub, process=running, early=early)
@@ -190,22 +190,22 @@ def test_exactly_the_public_endpoints_are_listed_and_described(app) -> None:
 def test_who_asks_while_the_model_loads_gets_the_answer_then(app, studio: Studio) -> None:
     status, answer = app.early
     assert status == 200
-    base = expected(studio, "toaster", [], Decoding(4))[0]
+    base = expected(studio, "hammer", [], Decoding(4))[0]
     told = {"base": base, "adapted": [], "control": None, "done": True}
     assert last_event(app, "compare", answer["event_id"]) == ("complete", [told])
 
 
 def test_own_examples_are_scored_as_they_come(client: Client, studio: Studio) -> None:
     made = client.predict(description=PLURAL, api_name="/generate_adapter")
-    pairs = [["toaster", "toasters"], ["city", "cities"], ["fox", "=foxes"], ["toaster", "toasters"]]
+    pairs = [["hammer", "hammers"], ["city", "cities"], ["fox", "=foxes"], ["hammer", "hammers"]]
     items = list(client.submit(adapters=[made["id"]], examples=pairs, api_name="/score"))
     last = items[-1]
     # While nothing is new, what was last comes again, so that whoever waits can go.
     assert [done for done, _ in itertools.groupby(item["done"] for item in items)] == [0, 3, 6]
     assert last["total"] == 6 and last["n"] == 3
-    assert items[0]["rows"] == [] and [row["input"] for row in last["rows"]] == ["toaster", "city", "fox"]
+    assert items[0]["rows"] == [] and [row["input"] for row in last["rows"]] == ["hammer", "city", "fox"]
     (ours,) = (row["adapted"][0] for row in last["rows"][:1])
-    assert ours.strip() == "toasters" and last["adapted"] == [{"strict": 2, "lenient": 2}]
+    assert ours.strip() == "hammers" and last["adapted"] == [{"strict": 2, "lenient": 2}]
     for examples, said in (
         ([["a"]], "Example 1 has 1 texts"),
         ([], "There are no examples"),
@@ -218,7 +218,7 @@ def test_own_examples_are_scored_as_they_come(client: Client, studio: Studio) ->
 
 
 def test_the_better_wording_is_found_and_kept(client: Client) -> None:
-    pairs = [["toaster", "toasters"], ["city", "cities"], ["apple", "apples"], ["table", "tables"]]
+    pairs = [["hammer", "hammers"], ["city", "cities"], ["apple", "apples"], ["table", "tables"]]
     words = [SNAKE, PLURAL]
     *_, last = client.submit(wordings=words, examples=pairs, api_name="/better_wording")
     assert last["best"]["wording"] == PLURAL and last["first"]["wording"] == words[0]
@@ -289,12 +289,12 @@ def test_texts_grow_to_what_the_studio_answers(client: Client, studio: Studio) -
 
 
 def test_what_is_said_about_decoding_is_done(client: Client, studio: Studio) -> None:
-    asked = {"prompt": "toaster", "descriptions": [PLURAL], "max_new_tokens": 16, "strength": 0.5}
+    asked = {"prompt": "hammer", "descriptions": [PLURAL], "max_new_tokens": 16, "strength": 0.5}
     drawn = {"temperature": 1.5, "top_p": 0.9, "top_k": 50, "repetition_penalty": 1.1, "seed": 7}
     decoding = Decoding(16, 1.5, 0.9, 50, 1.1, 7, ("e",))
     answer = client.predict(**asked, **drawn, stop=["e"], api_name="/compare")
     assert [answer["base"], *answer["adapted"]] == expected(
-        studio, "toaster", [PLURAL], decoding, strengths=[0.5]
+        studio, "hammer", [PLURAL], decoding, strengths=[0.5]
     )
     nothing = client.predict(**asked | {"strength": 0}, api_name="/compare")
     assert nothing["adapted"] == [nothing["base"]] and nothing["control"] is None
@@ -302,12 +302,12 @@ def test_what_is_said_about_decoding_is_done(client: Client, studio: Studio) -> 
     answer = client.predict(**asked | {"strength": 1}, **shown, control=True, api_name="/compare")
     weights = [studio.make(PLURAL).weights, studio.control(PLURAL).weights]
     examples = [Example("cat", "cats"), Example("mouse", "mice")]
-    *_, last = studio.compare("toaster", weights, Decoding(16), told=[PLURAL] * 3, solved=examples)
+    *_, last = studio.compare("hammer", weights, Decoding(16), told=[PLURAL] * 3, solved=examples)
     assert [answer["base"], *answer["adapted"], answer["control"]] == last
     with pytest.raises(AppError, match="Example 1 has 1 texts"):
         client.predict(**asked, solved=[["cat"]], api_name="/compare")
-    alone = client.predict(prompt="toaster", max_new_tokens=16, api_name="/compare")
-    (base,) = expected(studio, "toaster", [], Decoding(16))
+    alone = client.predict(prompt="hammer", max_new_tokens=16, api_name="/compare")
+    (base,) = expected(studio, "hammer", [], Decoding(16))
     assert alone == {"base": base, "adapted": [], "control": None, "done": True}
 
 
@@ -322,9 +322,9 @@ def test_a_blend_is_made_of_both_and_can_be_asked(client: Client, studio: Studio
     ours = [studio.describe(text).adapter.id for text in (PLURAL, SNAKE)]
     blend = studio.blend(*ours, 0.25).adapter
     assert made["id"] == blend.id
-    asked = {"prompt": "toaster", "adapters": [made["id"]], "max_new_tokens": 8, "control": True}
+    asked = {"prompt": "hammer", "adapters": [made["id"]], "max_new_tokens": 8, "control": True}
     answer = client.predict(**asked, key=ALICE, api_name="/compare")
-    *_, (base, adapted) = studio.compare("toaster", [blend.weights], Decoding(8))
+    *_, (base, adapted) = studio.compare("hammer", [blend.weights], Decoding(8))
     assert (answer["base"], answer["adapted"]) == (base, [adapted]) and answer["control"]
 
 
@@ -354,7 +354,7 @@ def test_nobody_gets_at_the_adapters_of_another(app, visit: Callable[..., Client
             with pytest.raises(T2LError) as words:
                 studio.shelf_of(BOB).get(id)
             uses: dict[str, dict[str, Any]] = {
-                "compare": {"prompt": "toaster", "adapters": [id]},
+                "compare": {"prompt": "hammer", "adapters": [id]},
                 "download_adapter": {"adapter": id},
                 "delete_adapter": {"adapter": id},
                 "blend": {"first": id, "second": bobs, "share": 0.5},
@@ -432,7 +432,7 @@ def test_publishing_takes_the_callers_token_and_no_other(app, visit: Callable[..
 
 
 GENERATE = {"description": PLURAL}
-COMPARE = {"prompt": "toaster", "descriptions": [PLURAL], "max_new_tokens": 2}
+COMPARE = {"prompt": "hammer", "descriptions": [PLURAL], "max_new_tokens": 2}
 PUSH = {"adapter": "0" * 16, "repo_id": "tester/x"}
 BAD = [
     ("generate_adapter", GENERATE | {"description": 7}, "description must be text, not 7"),
@@ -443,12 +443,12 @@ BAD = [
     ("generate_adapter", GENERATE | {"description": "word " * 300}, "tokens"),
     ("generate_adapter", GENERATE | {"description": "bell\u0007"}, r"U\+0007"),
     ("generate_adapter", {}, "description is empty"),
-    ("generate_adapter", GENERATE | {"prompts": ["toaster"]}, "not both"),
-    ("generate_adapter", {"prompts": ["toaster", 7]}, "prompts must be a list of texts"),
-    ("generate_adapter", {"prompts": "toaster"}, "prompts must be a list of texts"),
+    ("generate_adapter", GENERATE | {"prompts": ["hammer"]}, "not both"),
+    ("generate_adapter", {"prompts": ["hammer", 7]}, "prompts must be a list of texts"),
+    ("generate_adapter", {"prompts": "hammer"}, "prompts must be a list of texts"),
     (
         "generate_adapter",
-        {"prompts": ["toaster"], "checkpoint": DEFAULT_CHECKPOINT},
+        {"prompts": ["hammer"], "checkpoint": DEFAULT_CHECKPOINT},
         "from descriptions, not from example prompts",
     ),
     ("generate_adapter", GENERATE | {"checkpoint": 1}, "checkpoint must be text, not 1"),
@@ -458,7 +458,7 @@ BAD = [
     ("generate_adapter", GENERATE | {"key": {"a": 1}}, 'key must be text, not {"a": 1}'),
     ("likeness", {"description": ""}, "description is empty"),
     ("likeness", {"description": False}, "must be text, not false"),
-    ("compare", COMPARE | {"prompt": ["toaster"]}, "prompt must be text, not"),
+    ("compare", COMPARE | {"prompt": ["hammer"]}, "prompt must be text, not"),
     ("compare", COMPARE | {"prompt": ""}, "prompt is empty"),
     ("compare", COMPARE | {"prompt": PRIVATE * 10**6}, "6,000,000 characters"),
     ("compare", COMPARE | {"descriptions": PLURAL}, "descriptions must be a list of texts"),
@@ -558,11 +558,11 @@ def test_curl_makes_an_adapter_and_streams_a_comparison(app, studio: Studio) -> 
 
     ((kind, (made,)),) = call("generate_adapter", {"description": PLURAL, "key": ALICE})
     assert kind == "complete" and made["id"] == studio.make(PLURAL).id
-    asked = {"prompt": "toaster", "adapters": [made["id"]], "max_new_tokens": 8, "key": ALICE}
+    asked = {"prompt": "hammer", "adapters": [made["id"]], "max_new_tokens": 8, "key": ALICE}
     events = call("compare", asked)
     assert len(events) > 3 and {kind for kind, _ in events[:-1]} == {"generating"}
     assert events[-1][0] == "complete"
-    base, adapted = expected(studio, "toaster", [PLURAL], Decoding(8))
+    base, adapted = expected(studio, "hammer", [PLURAL], Decoding(8))
     assert events[-1][1] == [{"base": base, "adapted": [adapted], "control": None, "done": True}]
     kind, told = call("compare", {"prompt": ""})[-1]
     assert kind == "error" and "prompt is empty" in told["error"]
@@ -576,7 +576,7 @@ def test_twenty_at_once_get_what_each_gets_alone(visit: Callable[..., Client], s
         "Write the text in capital letters.",
         "Say whether the review is positive or negative.",
     ]
-    words = ["toaster", "green apple", "Norway", "a fine day"]
+    words = ["hammer", "green apple", "Norway", "a fine day"]
     asked = [(f"{task} Mind case {n}.", f"{word} {n}") for n, word in enumerate(words) for task in tasks]
     alone = [expected(studio, prompt, [text], Decoding(6)) for text, prompt in asked]
     together: list[Any] = [None] * len(asked)
@@ -621,7 +621,7 @@ def test_whoever_leaves_frees_the_model(app, visit: Callable[..., Client], studi
     for job in jobs:
         job.cancel()
     answer = clients[0].submit(**COMPARE, api_name="/compare").result(timeout=30)
-    assert [answer["base"], *answer["adapted"]] == expected(studio, "toaster", [PLURAL], Decoding(2))
+    assert [answer["base"], *answer["adapted"]] == expected(studio, "hammer", [PLURAL], Decoding(2))
     assert becomes_idle()
     # Who reads no further is gone as well.
     _, event = post(f"{app.url}/gradio_api/call/v2/compare", long)
@@ -639,12 +639,12 @@ def test_the_documentation_runs(app, tmp_path: Path) -> None:
         code = code.replace("http://127.0.0.1:7860", app.url)
         done = subprocess.run([*command, code], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, (code, done.stdout, done.stderr)
-        assert "toasters" in done.stdout
+        assert "hammers" in done.stdout
 
 
 def test_the_log_holds_nobodys_words(app) -> None:
     log = app.log.read_text()
-    for word in (PRIVATE, "toaster", "plural", WRITER, SERVER, ALICE, BOB, "Traceback"):
+    for word in (PRIVATE, "hammer", "plural", WRITER, SERVER, ALICE, BOB, "Traceback"):
         assert word not in log
     assert app.process.is_running()
 

@@ -116,7 +116,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
 
 
 def compared(app: SimpleNamespace, **values: Any) -> dict[str, Any]:
-    asked = {"prompt": "toaster", "descriptions": [PLURAL], "max_new_tokens": 10, **values}
+    asked = {"prompt": "hammer", "descriptions": [PLURAL], "max_new_tokens": 10, **values}
     job = app.client.submit(**asked, api_name="/compare")
     items = list(job)
     # Reading the items ends quietly at a fault; the result raises it.
@@ -132,7 +132,7 @@ def test_the_page_and_its_health_are_there_before_the_model(app: SimpleNamespace
 
 def test_a_request_before_the_model_is_warm_waits_for_it(app: SimpleNamespace) -> None:
     assert re.fullmatch("[0-9a-f]{16}", app.early["id"])
-    assert compared(app)["adapted"] == ["toasters"]
+    assert compared(app)["adapted"] == ["hammers"]
 
 
 def test_health_needs_no_login_and_stands_under_both_paths(app: SimpleNamespace) -> None:
@@ -187,7 +187,7 @@ def test_neither_what_visitors_say_nor_their_keys_are_in_the_log(app: SimpleName
         urllib.request.urlopen(request)
     log = app.log.read_text()
     assert f"Text-to-LoRA {__version__}: {app.url}" in log and "Ready." in log
-    for private in (SAID, KEY, app.early["id"], LOGIN[1], "toaster", "Traceback"):
+    for private in (SAID, KEY, app.early["id"], LOGIN[1], "hammer", "Traceback"):
         assert private not in log
 
 
@@ -206,7 +206,7 @@ def test_on_zerogpu_the_model_is_there_before_the_page_and_workers_answer(tmp_pa
         status, told = app.first
         assert status == 200 and told["status"] == "ready"
         app.client = Client(app.url, verbose=False, analytics_enabled=False)
-        assert compared(app)["adapted"] == ["toasters"]
+        assert compared(app)["adapted"] == ["hammers"]
         with pytest.raises(AppError, match=r"tokens, but .* reads at most"):
             compared(app, prompt="7 " * 9000)
         app.process.send_signal(signal.SIGTERM)

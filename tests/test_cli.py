@@ -33,12 +33,12 @@ def test_generate_writes_a_peft_folder_and_says_so(capsys, tmp_path: Path) -> No
 
 
 def test_compare_answers_every_prompt(capsys) -> None:
-    prompts = ["toaster", "child"]
+    prompts = ["hammer", "child"]
     status, text, _ = run(capsys, "compare", PLURAL, *prompts, "--json", "--max-new-tokens", "12")
     result = json.loads(text.splitlines()[-1])
     assert status == 0 and set(result) == {"id", "results"}
     assert [row["prompt"] for row in result["results"]] == prompts
-    assert result["results"][0]["adapted"].strip() == "toasters"
+    assert result["results"][0]["adapted"].strip() == "hammers"
     assert all(set(row) == {"prompt", "base", "adapted"} for row in result["results"])
 
 
@@ -63,8 +63,8 @@ def test_doctor_is_one_line_of_json(capsys) -> None:
         (["generate", " ", "--out", "x"], "empty"),
         (["generate", PLURAL, "--out", "x", "--checkpoint", "nothing"], "nothing"),
         (["generate", PLURAL, "--out", "/proc/no/such"], "/proc/no/such"),
-        (["compare", PLURAL, "toaster", "--max-new-tokens", "0"], "max_new_tokens"),
-        (["compare", PLURAL, "toaster", "--device", "abacus"], "abacus"),
+        (["compare", PLURAL, "hammer", "--max-new-tokens", "0"], "max_new_tokens"),
+        (["compare", PLURAL, "hammer", "--device", "abacus"], "abacus"),
         (["eval", "--tasks", "no/such/suite", "--out", "x"], "no/such/suite"),
         (["eval", "--tasks", "data/suite,no/such/suite", "--out", "x"], "no/such/suite"),
         (["report", "no/such/results"], "no/such/results"),

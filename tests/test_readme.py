@@ -36,7 +36,7 @@ def test_python_examples_run(code: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if "print" in code:
-        assert "adapted: toasters" in done.stdout
+        assert "adapted: hammers" in done.stdout
 
 
 def test_the_notebook_is_the_tour(monkeypatch) -> None:
@@ -55,7 +55,7 @@ def test_the_tour_runs_from_its_first_line_to_its_last(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "adapted: 'toasters'" in done.stdout and "chosen: Output the plural" in done.stdout
+    assert "adapted: 'hammers'" in done.stdout and "chosen: Output the plural" in done.stdout
 
 
 @pytest.mark.parametrize("line", "".join(blocks("bash")).splitlines())

@@ -23,8 +23,8 @@ from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio, Wordings, checkpoints
 from t2l.tasks import Example
 
 PLURAL = "Output the plural of the noun."
-NOUNS = ("toaster", "city", "fox", "apple", "table")
-EXAMPLES = tuple(map(Example, NOUNS, ("toasters", "cities", "foxes", "apples", "tables")))
+NOUNS = ("hammer", "city", "fox", "apple", "table")
+EXAMPLES = tuple(map(Example, NOUNS, ("hammers", "cities", "foxes", "apples", "tables")))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_batch_is_a_zip_of_peft_folders_with_the_ids_of_each_alone(studio: Stu
         model = PeftModel.from_pretrained(
             BaseModel.load(dtype="float32").model, str(tmp_path / row["folder"])
         )
-        ids = torch.tensor([studio.engine.base.prompt_ids([{"role": "user", "content": "toaster"}])])
+        ids = torch.tensor([studio.engine.base.prompt_ids([{"role": "user", "content": "hammer"}])])
         with torch.no_grad(), attached(studio.engine.base.model, weights):
             expected = studio.engine.base.model(ids).logits
         with torch.no_grad():

@@ -34,11 +34,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
     return Studio(shelf=tmp_path_factory.mktemp("shelf"))
 
 
-def test_the_plural_of_toaster(studio: Studio) -> None:
+def test_the_plural_of_hammer(studio: Studio) -> None:
     made = studio.describe(PLURAL)
-    *_, (base, adapted) = studio.compare("toaster", [made.adapter.weights], Decoding(24))
-    assert adapted.strip() == "toasters"
-    assert base.strip() != "toasters" and len(base) > len(adapted)
+    *_, (base, adapted) = studio.compare("hammer", [made.adapter.weights], Decoding(24))
+    assert adapted.strip() == "hammers"
+    assert base.strip() != "hammers" and len(base) > len(adapted)
 
 
 def test_the_same_words_give_the_same_adapter_and_the_same_bytes(studio: Studio, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_kept_adapter_answers_as_the_fresh_one(studio: Studio) -> None:
     kept = studio.adapter(made.adapter.id)
     assert studio.zip(made.adapter.id).is_file()
     fresh, again = (
-        list(studio.compare("toaster", [weights], Decoding(8)))[-1]
+        list(studio.compare("hammer", [weights], Decoding(8)))[-1]
         for weights in (made.adapter.weights, kept.weights)
     )
     assert fresh == again
@@ -106,9 +106,9 @@ def test_an_adapter_from_a_folder_stands_beside_a_described_one(studio: Studio, 
     opened = studio.adapter(studio.open_folder(tmp_path / "theirs").id)
     opened.check_fits(studio.generator.spec)
     *_, (_, described, foreign) = studio.compare(
-        "toaster", [made.adapter.weights, opened.weights], Decoding(8)
+        "hammer", [made.adapter.weights, opened.weights], Decoding(8)
     )
-    assert described == foreign == "toasters"
+    assert described == foreign == "hammers"
 
 
 def test_the_shelf_holds_what_the_environment_says(monkeypatch, tmp_path: Path) -> None:
@@ -350,8 +350,8 @@ def test_a_blend_is_exactly_the_weighted_sum(studio: Studio) -> None:
     # Ranks differ, yet all stand in one pass; a blend that is all of one is that one.
     whole = studio.blend(one.id, two.id, 0)
     columns = [one.weights, whole.adapter.weights, made.adapter.weights]
-    *_, (_, plain, same, _) = studio.compare("toaster", columns, Decoding(8))
-    assert plain == same == "toasters"
+    *_, (_, plain, same, _) = studio.compare("hammer", columns, Decoding(8))
+    assert plain == same == "hammers"
     for share in (-0.1, 1.1, True, "half", float("nan")):
         with pytest.raises(T2LError, match="from 0 to 1"):
             studio.blend(one.id, two.id, share)  # type: ignore[arg-type]
@@ -441,9 +441,9 @@ def test_another_checkpoint_of_the_same_base_serves_beside_the_default(studio: S
 
 def test_a_conversation_goes_on_in_every_column(studio: Studio) -> None:
     weights = studio.describe(PLURAL).adapter.weights
-    first = list(studio.compare("toaster", [weights], Decoding(6)))[-1]
+    first = list(studio.compare("hammer", [weights], Decoding(6)))[-1]
     history = [
-        [{"role": "user", "content": "toaster"}, {"role": "assistant", "content": text}] for text in first
+        [{"role": "user", "content": "hammer"}, {"role": "assistant", "content": text}] for text in first
     ]
     alone = list(studio.compare("child", [weights], Decoding(6)))[-1]
     after = list(studio.compare("child", [weights], Decoding(6), history=history))[-1]
@@ -488,7 +488,7 @@ def test_limits_come_from_the_environment_and_hold(studio: Studio, monkeypatch: 
     # The control's text is ours: no limit of a visitor's holds for it.
     assert strict.control("Sort it.").condition
     with pytest.raises(T2LError, match="10 new tokens were asked for; the most is 9"):
-        strict.compare("toaster", [], Decoding(10))
+        strict.compare("hammer", [], Decoding(10))
     for value in ("many", "-1", "0", "1e3", "9" * 18):
         monkeypatch.setenv("T2L_LIMIT_NEW_TOKENS", value)
         with pytest.raises(T2LError, match=r"(?i)new_tokens"):

@@ -142,7 +142,7 @@ def test_the_place_of_the_answers_is_there_before_them() -> None:
 
 
 ANSWERS = {
-    "plural": "toasters",
+    "plural": "hammers",
     "past tense": "wrote",
     "opposite": "expensive",
     "e-mail address": "nadia.novak@example.org",

@@ -69,8 +69,8 @@ def test_answers_are_those_without_the_boundary_and_only_cpu_tensors_cross(
     spaces, studio: Studio, here: Studio
 ) -> None:
     spaces.crossed.clear()
-    there = ask(studio, PLURAL, "toaster")
-    assert there == ask(here, PLURAL, "toaster") and there[-1][1].strip() == "toasters"
+    there = ask(studio, PLURAL, "hammer")
+    assert there == ask(here, PLURAL, "hammer") and there[-1][1].strip() == "hammers"
     assert len(spaces.crossed) == 2 * len(studio.generator.spec.targets)
     assert nobody_works(spaces)
 
@@ -85,14 +85,14 @@ def test_the_stand_in_lets_no_other_tensors_cross(spaces) -> None:
 
 
 def test_workers_forked_in_the_middle_of_an_answer_give_their_own(studio: Studio, here: Studio) -> None:
-    expected, beside_expected = ask(here, CAPITAL, "France"), ask(here, PLURAL, "toaster")
+    expected, beside_expected = ask(here, CAPITAL, "France"), ask(here, PLURAL, "hammer")
     begun, over = threading.Event(), threading.Event()
 
     def answer_on() -> list[list[list[str]]]:
         weights, answers = here.make(PLURAL).weights, []
         while not over.is_set():
             answers.append([])
-            for texts in here.compare("toaster", [weights], SHORT):
+            for texts in here.compare("hammer", [weights], SHORT):
                 answers[-1].append(texts)
                 begun.set()
         return answers
@@ -109,7 +109,7 @@ def test_workers_forked_in_the_middle_of_an_answer_give_their_own(studio: Studio
 
 
 def test_a_lock_that_another_thread_holds_at_the_fork_stops_nobody(studio: Studio, here: Studio) -> None:
-    weights, expected = studio.make(PLURAL).weights, ask(here, PLURAL, "toaster")
+    weights, expected = studio.make(PLURAL).weights, ask(here, PLURAL, "hammer")
     columns = studio.generator.spec.zeros(2)
     held, done = threading.Event(), threading.Event()
 
@@ -121,7 +121,7 @@ def test_a_lock_that_another_thread_holds_at_the_fork_stops_nobody(studio: Studi
     with ThreadPoolExecutor(1) as others:
         other = others.submit(hold)
         held.wait()
-        chats = [[{"role": "user", "content": "toaster"}]] * 2
+        chats = [[{"role": "user", "content": "hammer"}]] * 2
         columns = columns.map(lambda t: t.clone())
         for name in columns.A:
             columns.A[name][1], columns.B[name][1] = weights.A[name], weights.B[name]
@@ -174,7 +174,7 @@ def test_the_main_process_needs_no_number_of_the_base(
     spaces, studio: Studio, here: Studio, base: BaseModel
 ) -> None:
     made = here.describe(PLURAL)
-    expected, heat = ask(here, PLURAL, "toaster"), here.about(made.adapter.id).heat
+    expected, heat = ask(here, PLURAL, "hammer"), here.about(made.adapter.id).heat
     kept = {name: parameter.data for name, parameter in base.model.named_parameters()}
 
     def bring_back() -> None:
@@ -189,7 +189,7 @@ def test_the_main_process_needs_no_number_of_the_base(
         id = made.adapter.id
         assert studio.about(id, visitor="k" * 43).heat == heat
         assert studio.zip(id, visitor="k" * 43).is_file()
-        assert ask(studio, PLURAL, "toaster") == expected
+        assert ask(studio, PLURAL, "hammer") == expected
     finally:
         spaces.begin.clear()
         bring_back()

@@ -441,13 +441,13 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
     for item in source:
         folder = Path(item)
         if (folder / CONFIG).is_file():
-            members.append(_member(folder))
+            members.append(_member(folder, "", _told(folder.resolve().parent)))
         elif folder.is_dir():
             inside = sorted(file.parent for file in folder.glob(f"*/{CONFIG}"))
             if not inside:
                 raise T2LError(f"{folder} holds no PEFT folder; give a library or a folder of adapters.")
-            names = _told(folder).names
-            members += [_member(inner, names.get(inner.name, inner.name)) for inner in inside]
+            told = _told(folder)
+            members += [_member(inner, told.names.get(inner.name, inner.name), told) for inner in inside]
         elif found := re.fullmatch(r"(?:([^=/]+)=)?([\w.-]+/[\w.-]+)", str(item)):
             members.append(_pulled(found[2], found[1]))
         else:
@@ -461,9 +461,8 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
     return members
 
 
-def _member(folder: Path, name: str = "") -> Member:
+def _member(folder: Path, name: str, told: _Told) -> Member:
     with reading(folder):
-        told = _told(folder.resolve().parent)
         return Member(name or folder.resolve().name, read_spec(folder), folder, told.base_weights_id)
 
 

@@ -23,7 +23,7 @@ from t2l.ui.visit import own, token_of
 # By kind: what the chip says, the description, an input for it. The default checkpoint answers all rightly.
 EXAMPLES: dict[str, list[tuple[str, str, str]]] = {
     "Words": [
-        ("plural", "Output the plural of the noun.", "toaster"),
+        ("plural", "Output the plural of the noun.", "hammer"),
         ("past tense", "Give the past tense of the verb.", "write"),
         ("opposite", "Give the opposite of the word.", "cheap"),
     ],
@@ -127,7 +127,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_classes="ask"):
             prompt = gr.Textbox(
                 label="Prompt",
-                placeholder="The input alone, such as: toaster (Enter compares)",
+                placeholder="The input alone, such as: hammer (Enter compares)",
                 lines=1,
                 max_lines=8,
                 max_length=most.prompt,

@@ -44,7 +44,7 @@ INTRODUCTION = (
     "all of them, and the right answers are counted. The files are read and forgotten."
 )
 # A task of the default checkpoint, to begin with.
-_BEGIN = [["toaster", "toasters"], ["city", "cities"], ["fox", "foxes"], ["apple", "apples"]]
+_BEGIN = [["hammer", "hammers"], ["city", "cities"], ["fox", "foxes"], ["apple", "apples"]]
 _EXPLAINED = (
     "Strict: exactly the expected text. Lenient: also in other case or marks, on the first line, or after "
     "“the answer is”."

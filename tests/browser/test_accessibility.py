@@ -55,9 +55,9 @@ def test_no_tab_has_a_serious_fault(page, theme: str, width: int) -> None:
     # Without transitions: a colour on its way from one to another has no contrast to speak of.
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     page.get_by_label("Task description").fill("Output the plural of the noun.")
-    page.get_by_label("Prompt", exact=True).fill("toaster")
+    page.get_by_label("Prompt", exact=True).fill("hammer")
     page.locator("#ask").click()
-    page.get_by_text("toasters", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_text("hammers", exact=True).first.wait_for(timeout=60_000)
     faults = {}
     for tab in TABS:
         open_tab(page, tab)
@@ -85,10 +85,10 @@ def test_the_keyboard_alone_describes_asks_and_changes_tabs(page) -> None:
     page.keyboard.type("Output the plural of the noun.")
     tab_to(page, "#prompt")
     page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type("toaster")
+    page.keyboard.type("hammer")
     tab_to(page, "#ask")
     page.keyboard.press("Enter")
-    page.get_by_text("toasters", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_text("hammers", exact=True).first.wait_for(timeout=60_000)
     # From the top again: the row of tabs is among the first.
     page.locator("body").evaluate("body => { document.activeElement.blur(); window.scrollTo(0, 0); }")
     tab_to(page, "[role=tab]")

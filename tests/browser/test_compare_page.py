@@ -84,11 +84,11 @@ def toast(page, told: str):
 
 
 def test_a_sentence_becomes_an_adapter_whose_answer_differs(page, tmp_path: Path) -> None:
-    base, adapted = ask(page, "toaster", PLURAL)
+    base, adapted = ask(page, "hammer", PLURAL)
     page.screenshot(path=tmp_path / "compare.png", full_page=True)
-    assert adapted == "toasters" != base
+    assert adapted == "hammers" != base
     assert titles(page) == ["Base", PLURAL]
-    assert page.locator("#answers mark").all_text_contents() == ["toasters"]
+    assert page.locator("#answers mark").all_text_contents() == ["hammers"]
     assert re.search(r"Adapter [0-9a-f]{16}.*ms.*MB.*rank 8", page.locator("#status").inner_text())
     # The control is made from something else, and says from what; all of it comes from one pass.
     generate(page, "Give the opposite of the word.", "#add")
@@ -128,7 +128,7 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(page, browser, url: 
     expect(shown).to_have_value(re.compile("prompt=victory"), timeout=SLOW)
     address = shown.input_value()
     # A change makes it a link to something else.
-    prompt(page).fill("toaster")
+    prompt(page).fill("hammer")
     expect(shown).to_have_value("")
     friend = browser.new_context().new_page()
     friend.on("request", lambda request: asked.append(request.url))
@@ -157,7 +157,7 @@ def test_strength_0_is_the_base(page) -> None:
     description(page).fill(PLURAL)
     put(page, page.locator("#strength").get_by_role("spinbutton"), "0")
     short(page)
-    base, adapted = ask(page, "toaster")
+    base, adapted = ask(page, "hammer")
     assert base == adapted
     expect(page.locator("#answers .notice").last).to_have_text("Identical answers")
     assert not page.locator("#answers mark").count()
@@ -166,14 +166,14 @@ def test_strength_0_is_the_base(page) -> None:
 def test_a_conversation_goes_on_in_every_column(page) -> None:
     short(page)
     page.get_by_label("Keep the conversation").check()
-    first = ask(page, "toaster", PLURAL)
+    first = ask(page, "hammer", PLURAL)
     ask(page, "city")
-    assert page.locator("#answers .asked").all_text_contents() == ["toaster", "city"] * 2
+    assert page.locator("#answers .asked").all_text_contents() == ["hammer", "city"] * 2
     assert page.locator("#answers .replied").all_text_contents() == first
     page.locator("#fresh").click()
     expect(page.locator("#answers .replied")).to_have_count(0)
-    ask(page, "toaster")
-    assert page.locator("#answers .asked").all_text_contents() == ["toaster"] * 2 and texts(page) == first
+    ask(page, "hammer")
+    assert page.locator("#answers .asked").all_text_contents() == ["hammer"] * 2 and texts(page) == first
     # While an answer grows: it belongs to the old conversation, and must not bring that back.
     put(page, page.get_by_label("Max new tokens"), "64")
     prompt(page).fill("Tell me everything about the sea, in many words.")
@@ -185,8 +185,8 @@ def test_a_conversation_goes_on_in_every_column(page) -> None:
     expect(page.locator("#note")).to_contain_text("A new conversation.")
     assert not page.locator("#answers .asked").count()
     put(page, page.get_by_label("Max new tokens"), "16")
-    ask(page, "toaster")
-    assert page.locator("#answers .asked").all_text_contents() == ["toaster"] * 2 and texts(page) == first
+    ask(page, "hammer")
+    assert page.locator("#answers .asked").all_text_contents() == ["hammer"] * 2 and texts(page) == first
 
 
 def test_the_zip_opens_in_peft(page, tmp_path: Path) -> None:
@@ -214,12 +214,12 @@ def test_the_zip_opens_in_peft(page, tmp_path: Path) -> None:
 
 
 def test_what_cannot_work_gets_one_clear_message(page) -> None:
-    for task, question, told in (("   ", "toaster", "empty"), (PLURAL, " ", "prompt")):
+    for task, question, told in (("   ", "hammer", "empty"), (PLURAL, " ", "prompt")):
         description(page).fill(task)
         prompt(page).fill(question)
         page.locator("#ask").click()
         toast(page, told).wait_for(timeout=SLOW)
-    prompt(page).fill("toaster")
+    prompt(page).fill("hammer")
     page.locator("#decoding").get_by_role("button").first.click()
     put(page, page.get_by_label("Top-p"), "7")
     page.locator("#ask").click()
@@ -283,7 +283,7 @@ def test_stop_ends_the_stream_and_the_next_question_works(page) -> None:
     assert texts(page) == stopped
     expect(page.locator("#note")).to_contain_text("Stopped.")
     short(page)
-    assert ask(page, "toaster", PLURAL)[1] == "toasters"
+    assert ask(page, "hammer", PLURAL)[1] == "hammers"
 
 
 def test_a_question_within_an_answer_is_answered_after_it(page) -> None:
@@ -295,9 +295,9 @@ def test_a_question_within_an_answer_is_answered_after_it(page) -> None:
     # An adapter may be made meanwhile.
     generate(page, PLURAL)
     put(page, page.get_by_label("Max new tokens"), "16")
-    prompt(page).fill("toaster")
+    prompt(page).fill("hammer")
     page.locator("#ask").dblclick()
-    expect(page.locator("#answers .text").nth(1)).to_have_text("toasters", timeout=SLOW)
+    expect(page.locator("#answers .text").nth(1)).to_have_text("hammers", timeout=SLOW)
     expect(page.locator("#note")).to_contain_text("Done", timeout=SLOW)
     assert titles(page) == ["Base", PLURAL]
     assert page.locator(".toast-body").all_inner_texts() == []
@@ -347,7 +347,7 @@ def test_a_phone_shows_one_column_below_the_other(page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.emulate_media(color_scheme="dark")
     short(page, 4)
-    ask(page, "toaster", PLURAL)
+    ask(page, "hammer", PLURAL)
     page.screenshot(path=tmp_path / "phone.png", full_page=True)
     assert page.evaluate("document.querySelector('.dark')")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -45,14 +45,14 @@ def examples(page):
 def test_examples_of_a_file_are_answered_counted_and_taken_along(examples, tmp_path: Path) -> None:
     page = examples
     give(
-        page, "#examples-upload", "nouns.csv", b"input;expected\ntoaster;toasters\nbox;boxes\n=1+1;<b>x</b>\n"
+        page, "#examples-upload", "nouns.csv", b"input;expected\nhammer;hammers\nbox;boxes\n=1+1;<b>x</b>\n"
     )
     expect(page.locator("#examples-said")).to_contain_text("3 examples read", timeout=SLOW)
     page.locator("#examples-go").click()
     expect(page.locator("#examples-said")).to_contain_text("3 examples answered by each.", timeout=SLOW)
     result = page.locator("#examples-result")
     expect(result).to_contain_text("2 of 3 (67%)")
-    expect(result).to_contain_text("✓ toasters")
+    expect(result).to_contain_text("✓ hammers")
     expect(result).to_contain_text("<b>x</b>")
     assert not result.locator("b").count()
     with page.expect_download() as download:
@@ -74,9 +74,9 @@ def test_stop_ends_the_counting_and_others_are_answered(examples) -> None:
     page.locator("#examples-stop").click()
     expect(page.locator("#examples-said")).to_contain_text("Stopped.", timeout=SLOW)
     open_tab(page, "Compare")
-    page.get_by_label("Prompt", exact=True).fill("toaster")
+    page.get_by_label("Prompt", exact=True).fill("hammer")
     page.locator("#ask").click()
-    expect(page.get_by_text("toasters", exact=True).first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("hammers", exact=True).first).to_be_visible(timeout=SLOW)
     # What was stopped stays so.
     open_tab(page, "Examples")
     expect(page.locator("#examples-said")).to_contain_text("Stopped.")

@@ -132,7 +132,7 @@ def test_a_sentence_is_published_listed_opened_and_shared(
         leave(page, "#publish-repo", name)
 
         page.get_by_role("button", name="Words for the card").click()
-        page.locator("#publish-prompt textarea").fill("toaster")
+        page.locator("#publish-prompt textarea").fill("hammer")
         page.locator("#publish-prompt").get_by_role("button", name="Answer").click()
         expect(page.locator("#publish-sample input")).to_be_checked(timeout=SLOW)
         expect_text(page, "#publish-measured", re.compile("[34] of 4 right, strictly; the base 0."))
@@ -157,7 +157,7 @@ def test_a_sentence_is_published_listed_opened_and_shared(
         repo = hub.repos[f"tester/{name}"]
         card = repo.files["README.md"].decode()
         assert repo.private and len(repo.commits) == 2
-        assert "toasters" in card and "\\<img src=x\\>" in card and "The trained tasks most like" in card
+        assert "hammers" in card and "\\<img src=x\\>" in card and "The trained tasks most like" in card
 
         # The gallery lists a private one for its owner alone.
         open_tab(page, "Gallery")
@@ -377,9 +377,9 @@ def test_on_a_space_the_circle_from_sign_in_to_peft_and_back_closes(
             page.locator("#gallery-compare").click()
             expect_tab(page, "Compare")
             expect_text(page, "#columns", PLURAL)
-            page.get_by_label("Prompt", exact=True).fill("toaster")
+            page.get_by_label("Prompt", exact=True).fill("hammer")
             page.locator("#ask").click()
-            expect(page.locator("#answers .text").nth(1)).to_have_text("toasters", timeout=SLOW)
+            expect(page.locator("#answers .text").nth(1)).to_have_text("hammers", timeout=SLOW)
         assert not hub.repos[name].private and MACHINE not in (tmp_path / "app.log").read_text()
         assert TOKEN not in (tmp_path / "app.log").read_text()
 
