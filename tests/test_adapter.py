@@ -389,7 +389,7 @@ def test_an_adapter_for_something_else_is_refused_naming_both(changes: dict, nam
 
 
 def test_a_card_turns_no_text_into_markup(tmp_path: Path) -> None:
-    spec = replace(SPEC, base_model='a"\nb: [')
+    spec = replace(SPEC, base_model='a": [b')
     text = "Sort.\n---\n# Heading"
     made = adapter(
         weights=LoRAWeights(spec, randomly().A, randomly().B), condition=text, generator="`x`\n# y"

@@ -456,6 +456,14 @@ def test_each_kind_of_network_refuses_the_other_kind_of_condition(generator) -> 
 # What people may give
 
 
+def test_inputs_with_their_answers_are_refused_where_a_person_gives_them(tmp_path: Path) -> None:
+    for prompts in (("toaster -> toasters", "child -> children"), ("a\nAnswer: b", "c\nAnswer: d")):
+        with pytest.raises(T2LError, match="as if that were its answer"):
+            Studio(shelf=tmp_path).show(prompts)
+        # A task's own inputs may look so.
+        assert Condition(prompts=prompts).prompts == prompts
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -472,14 +480,6 @@ def test_each_kind_of_network_refuses_the_other_kind_of_condition(generator) -> 
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_inputs_with_their_answers_are_refused_where_a_person_gives_them(tmp_path: Path) -> None:
-    for prompts in (("toaster -> toasters", "child -> children"), ("a\nAnswer: b", "c\nAnswer: d")):
-        with pytest.raises(T2LError, match="as if that were its answer"):
-            Studio(shelf=tmp_path).show(prompts)
-        # A task's own inputs may look so.
-        assert Condition(prompts=prompts).prompts == prompts
-
-
 def test_prompts_that_cannot_serve_are_refused_with_a_reason(given: dict, named: str) -> None:
     with pytest.raises(T2LError, match=named):
         Condition(**given)

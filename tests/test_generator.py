@@ -230,7 +230,7 @@ DAMAGES = {
     "no spec": (edit(spec=None), "config.json.*spec"),
     "unknown variant": (edit(variant="xl"), "config.json.*variant='xl'"),
     "unknown setting": (edit(spec={"base": "x"}), "config.json"),
-    "targets of no size": (edit(targets=[["self_attn.q_proj", 0, 5]]), "config.json.*impossible sizes"),
+    "targets of no size": (edit(targets=[["self_attn.q_proj", 0, 5]]), "config.json.*in of self_attn"),
     "targets of endless size": (edit(targets=[["self_attn.q_proj", float("inf"), 5]]), "config.json"),
     "rank in words": (edit(rank="three"), "config.json.*rank"),
     "a missing tensor": (tensors(lambda s: s.pop(BIAS)), f"1 missing, first {BIAS}"),

@@ -441,9 +441,9 @@ def test_another_checkpoint_of_the_same_base_serves_beside_the_default(studio: S
 
 def test_a_conversation_goes_on_in_every_column(studio: Studio) -> None:
     weights = studio.describe(PLURAL).adapter.weights
-    first = list(studio.compare("hammer", [weights], Decoding(6)))[-1]
+    first = list(studio.compare("river", [weights], Decoding(6)))[-1]
     history = [
-        [{"role": "user", "content": "hammer"}, {"role": "assistant", "content": text}] for text in first
+        [{"role": "user", "content": "river"}, {"role": "assistant", "content": text}] for text in first
     ]
     alone = list(studio.compare("child", [weights], Decoding(6)))[-1]
     after = list(studio.compare("child", [weights], Decoding(6), history=history))[-1]

@@ -44,9 +44,7 @@ def examples(page):
 
 def test_examples_of_a_file_are_answered_counted_and_taken_along(examples, tmp_path: Path) -> None:
     page = examples
-    give(
-        page, "#examples-upload", "nouns.csv", b"input;expected\nhammer;hammers\nbox;boxes\n=1+1;<b>x</b>\n"
-    )
+    give(page, "#examples-upload", "nouns.csv", b"input;expected\nhammer;hammers\nbox;boxes\n=1+1;<b>x</b>\n")
     expect(page.locator("#examples-said")).to_contain_text("3 examples read", timeout=SLOW)
     page.locator("#examples-go").click()
     expect(page.locator("#examples-said")).to_contain_text("3 examples answered by each.", timeout=SLOW)
