@@ -20,7 +20,7 @@ from torch import nn
 
 from t2l.attach import spec_for
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, free_megabytes, sha256
+from t2l.files import cache_folder, complete_or_absent, free_megabytes, sha256, weight_files
 from t2l.lora import LoRASpec
 
 DEFAULT_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -106,7 +106,7 @@ class BaseModel:
         if gguf:
             weights_id = f"{gguf.name}@sha256:{sha256(gguf)}"
         elif Path(name).is_dir():
-            weights_id = f"local@sha256:{sha256(*_weight_files(Path(name)))}"
+            weights_id = f"local@sha256:{sha256(*weight_files(Path(name)))}"
         else:
             weights_id = f"hub@{getattr(model.config, '_commit_hash', None) or 'unknown'}"
         return cls(name, weights_id, model, tokenizer)
@@ -248,15 +248,6 @@ def _unreadable() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import StrictDataclassError
 
     return OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, StrictDataclassError
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The files that transformers loads a folder's weights from."""
-    # Its order: the pickled ones, which it reads as plain tensors, where there are no others.
-    for pattern in ("*.safetensors", "pytorch_model*.bin"):
-        if files := sorted(folder.glob(pattern)):
-            return files
-    raise T2LError(f"{folder} holds no weights (*.safetensors or pytorch_model*.bin); download it again.")
 
 
 def read_config(name: str) -> Any:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from t2l.attach import attached, merge, spec_for
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, sha256
+from t2l.files import cache_folder, complete_or_absent, sha256, weight_files
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.packed import pack_linears
 
@@ -130,10 +130,7 @@ class TextEncoder:
         if folder and known:
             mark = known.sha256[:12]
         elif Path(name).is_dir():
-            weights = sorted(Path(name).glob("*.safetensors")) or sorted(
-                Path(name).glob("pytorch_model*.bin")
-            )
-            mark = sha256(*weights)[:12]
+            mark = sha256(*weight_files(Path(name)))[:12]
         else:
             mark = getattr(self._model.config, "_commit_hash", None) or "unknown"
         self.id = f"{name}@{mark}"

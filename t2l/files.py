@@ -70,10 +70,11 @@ def complete_or_absent(
             except OSError:
                 # Where another process was first, what it wrote is as complete as this.
                 if not target.exists():
-                    os.rename(old if old.exists() else work, target)
-                    if not work.exists():
-                        return
-                    raise
+                    if old.exists():
+                        os.rename(old, target)
+                        raise
+                    # It has taken its own away again.
+                    os.rename(work, target)
     # safetensors reports a full disk as an error of its own.
     except (OSError, SafetensorError) as err:
         reason = getattr(err, "strerror", None) or err
@@ -81,6 +82,15 @@ def complete_or_absent(
             f"{target} cannot be written ({reason}); free some space or choose another place. "
             "Nothing that was there has changed."
         ) from err
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that transformers loads a folder's weights from; raises T2LError where there are none."""
+    # Its order: the pickled ones, which it reads as plain tensors, where there are no others.
+    for pattern in ("*.safetensors", "pytorch_model*.bin"):
+        if files := sorted(folder.glob(pattern)):
+            return files
+    raise T2LError(f"{folder} holds no weights (*.safetensors or pytorch_model*.bin); download it again.")
 
 
 @contextmanager

@@ -14,8 +14,15 @@ from torch import Tensor
 
 from t2l.errors import T2LError, check_whole
 
+# A target module's name, as files of adapters may have it.
+MODULE = "[A-Za-z0-9_.]{1,200}"
 _LARGEST = torch.finfo(torch.float32).max
 _PEFT_KEY = "base_model.model.model.layers.{layer}.{target}.lora_{side}.weight"
+
+
+def is_base_name(value: object) -> bool:
+    """Whether this can name a base, by Hub id or folder: one printable line of at most 300 characters."""
+    return isinstance(value, str) and 0 < len(value.strip()) and len(value) <= 300 and value.isprintable()
 
 
 @dataclass(frozen=True)
@@ -41,18 +48,13 @@ class LoRASpec:
             raise T2LError(f"alpha must be a number above 0, not {self.alpha!r}.")
         if not isinstance(self.use_rslora, bool):
             raise T2LError(f"use_rslora must be true or false, not {self.use_rslora!r}.")
-        base = self.base_model
-        if (
-            not isinstance(base, str)
-            or not 0 < len(base.strip()) <= len(base) <= 300
-            or not base.isprintable()
-        ):
-            raise T2LError(f"base_model must be a name of at most 300 characters, not {str(base)[:80]!r}.")
+        if not is_base_name(self.base_model):
+            told = str(self.base_model)[:80]
+            raise T2LError(f"base_model must be a name of at most 300 characters, not {told!r}.")
         if not self.targets:
             raise T2LError("A LoRASpec needs at least one target module, for example self_attn.q_proj.")
         for name, (i, o) in self.targets.items():
-            # As files of adapters may name them.
-            if not isinstance(name, str) or not re.fullmatch("[A-Za-z0-9_.]{1,200}", name):
+            if not isinstance(name, str) or not re.fullmatch(MODULE, name):
                 raise T2LError(
                     f"Target {str(name)[:80]!r} is no name of a module; give one like self_attn.q_proj."
                 )

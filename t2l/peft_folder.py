@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from t2l.errors import T2LError
-from t2l.lora import LoRASpec, LoRAWeights
+from t2l.lora import MODULE, LoRASpec, LoRAWeights, is_base_name
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # The largest weights file that is read, and the largest of the others: a folder may come from a stranger.
 MOST_WEIGHTS, MOST_TEXT = 2**31, 2**20
 
 _KEY = re.compile(
-    r"base_model\.model\.model\.layers\.([0-9]{1,4})\.([A-Za-z0-9_.]{1,200})\.lora_([AB])\.(?:default\.)?weight"
+    rf"base_model\.model\.model\.layers\.([0-9]{{1,4}})\.({MODULE})\.lora_([AB])\.(?:default\.)?weight"
 )
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # What says more than scaling · B A on Linear modules. PEFT's other keys steer training or storage alone.
@@ -199,7 +199,7 @@ def refuse_unserved(config: Mapping[str, Any]) -> None:
         if key not in config:
             raise T2LError(f"{CONFIG} lacks {key}; write it there.")
     base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not base.strip() or not base.isprintable() or len(base) > 300:
+    if not is_base_name(base):
         raise T2LError(
             f"{CONFIG} has base_model_name_or_path {str(base)[:80]!r}; write the Hub id of its base there."
         )

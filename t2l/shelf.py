@@ -119,7 +119,7 @@ class Shelf:
                     "room (T2L_SHELF_BYTES, of a visitor's shelf T2L_LIMIT_SHELF_BYTES)."
                 )
             if spare and self.max_bytes is not None:
-                held = sum(sum(_sizes(self.folder / id).values()) for id in self._ids())
+                held = sum(self._held().values())
                 if held + size > self.max_bytes:
                     raise T2LError(
                         f"{title(adapter.label) or adapter.id} has {size:,} bytes, and your shelf has room "
@@ -232,6 +232,10 @@ class Shelf:
             return tuple(e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
         return ()
 
+    def _held(self) -> dict[str, int]:
+        """What the files of every adapter take, by id."""
+        return {id: sum(_sizes(self.folder / id).values()) for id in self._ids()}
+
     def _scan(self) -> tuple[tuple[Entry, ...], dict[str, str]]:
         """The entries, newest first, and the faults of the damaged folders by id."""
         entries, faults = [], {}
@@ -291,7 +295,7 @@ class Shelf:
         """Removes the adapters used longest ago, never `keep`, until the rest fits."""
         if self.max_bytes is None:
             return
-        sizes = {id: sum(_sizes(self.folder / id).values()) for id in self._ids()}
+        sizes = self._held()
         total = sum(sizes.values())
         for id in sorted(sizes, key=lambda id: _used(self.folder / id)):
             if total <= self.max_bytes:

@@ -268,7 +268,7 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
     )
     # Prompts of trained tasks that training never draws, and tasks that it never sees.
     some = range(0, len(tasks), -(-len(tasks) // _VALIDATED))
-    seen = [(tasks[n], unread(tasks[n]), states[n][:1]) for n in some if unread(tasks[n])]
+    seen = [(tasks[n], texts, states[n][:1]) for n in some if (texts := unread(tasks[n]))]
     unseen = [(t, inputs(t), read_states(library, run.library, t.name, run.states)[:1]) for t in held_out]
     groups = {
         kind: Step(

@@ -115,7 +115,7 @@ def train_dnd_sft(
     share = (accelerator.process_index, accelerator.num_processes)
     data = SFTData(base, tasks, prompts, sft, seed=fitting.seed, share=share)
     some = tasks[:: -(-len(tasks) // _VALIDATED)]
-    seen = [(draws(task, unread(task))[0], kept_out(base, task)) for task in some if unread(task)]
+    seen = [(draws(task, texts)[0], kept_out(base, task)) for task in some if (texts := unread(task))]
     own = [draws(task, inputs(task))[0] for task in held_out]
     asked = [first_ones(base, task) for task in held_out]
     # Prompts of another task that is kept out: what they lose, prompts tell.

@@ -448,12 +448,13 @@ def build(studio: Studio) -> None:
             examples: Pairs of an input and the text that is right for it, at most 1,000.
             key: The key under which the adapters are kept; empty for this client's session.
         """
-        last = Scores((), ())
         growing = studio.score(adapters, check_examples(_pairs(examples)), visitor=_visitor(key, request))
-        for last, _ in beating(growing):
-            if last.done < last.total:
-                yield _scored(last, len(adapters))
-        yield _scored(last, len(adapters))
+        item: Scored | None = None
+        for scores, new in beating(growing):
+            # What stays the same is not counted anew: that is work for every example and adapter.
+            if new or item is None:
+                item = _scored(scores, len(adapters))
+            yield item
 
     def better_wording(
         request: gr.Request,

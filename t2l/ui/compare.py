@@ -224,10 +224,10 @@ def build(page: Page) -> None:
     ) -> tuple:
         prompts, _, digest = _given(text, name, *given)
         said = text.strip() if prompts is None else prompts
-        there = {entry.id for entry in studio.adapters(visitor=own(key))}
         # A description that no adapter was made from, or one whose adapter is gone: nobody is to be answered
         # by an old one.
-        if not there.issuperset(chosen) or not chosen or (said and digest != before):
+        changed = not chosen or (said and digest != before)
+        if changed or not {entry.id for entry in studio.adapters(visitor=own(key))}.issuperset(chosen):
             return only(key, text, name, count, *given)
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
 
