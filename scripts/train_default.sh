@@ -30,7 +30,11 @@ make() { # NAME COMMAND...: a suite in OUT/NAME, complete or absent
     for family in "${unused[@]}"; do rm -rf "$out/$1.part/grid_${family}_"[0-9]*; done
     mv "$out/$1.part" "$out/$1"
 }
-make grid "$here/data/build/grid.py" --held-out "$here/data/suite" "$tasks" ${PER_FAMILY:+--per-family "$PER_FAMILY"}
+# Words of the base's own tokenizer: from a thousand words no network learns to spell others.
+"$python" -c 'import sys; from t2l.base import BaseModel; BaseModel.load().tokenizer.save_pretrained(sys.argv[1])' \
+    "$out/tokenizer"
+make grid "$here/data/build/grid.py" --held-out "$here/data/suite" "$tasks" --train 120 \
+    --tokenizer "$out/tokenizer/tokenizer.json" ${PER_FAMILY:+--per-family "$PER_FAMILY"}
 make written "$here/data/build/written.py"
 suites=$tasks,$out/grid,$out/written
 kept=$(cd "$out" && for name in $(cat "$here/data/kept_out.txt"); do

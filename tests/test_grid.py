@@ -13,8 +13,8 @@ from t2l.tasks import read_suite
 DATA = Path(__file__).parent.parent / "data"
 
 
-def run_grid(out: Path) -> None:
-    command = [sys.executable, DATA / "build/grid.py", out, "--per-family", "4"]
+def run_grid(out: Path, *options: str | Path) -> None:
+    command = [sys.executable, DATA / "build/grid.py", out, "--per-family", "4", *options]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "random"})
 
 
@@ -40,6 +40,21 @@ def test_building_again_gives_the_same_bytes(grid, tmp_path):
     files = {p.relative_to(grid): p.read_bytes() for p in grid.rglob("*.*")}
     again = {p.relative_to(tmp_path / "again"): p.read_bytes() for p in (tmp_path / "again").rglob("*.*")}
     assert files == again
+
+
+def test_a_tokenizers_words_are_drawn_from_and_more_examples_written(grid, tmp_path):
+    words = [a + b + c for a in "bdgklmnprst" for b in "aeiou" for c in ("nder", "lmax", "rvost")]
+    vocabulary = [*words, "\u0120Capital", "\u0120under_score", "\u0120of"]
+    tokens = {("\u0120" if token in words else "") + token: n for n, token in enumerate(vocabulary)}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": {"vocab": tokens}}), encoding="utf-8")
+    run_grid(tmp_path / "more", "--tokenizer", tmp_path / "tokenizer.json", "--train", "90")
+    before, after = read_suite(grid), read_suite(tmp_path / "more")
+    letters = [task for name, task in after.items() if name.startswith("grid_letter_of_word_")]
+    assert letters and all(len(task.train) == 90 for task in letters)
+    drawn = {word for task in letters for example in task.train for word in example.input.split()}
+    assert len(drawn & set(words)) > 60 and "of" not in drawn and "Capital" not in drawn
+    # A name stays with its function, by which others call it; few find too few examples.
+    assert len(before.keys() ^ after.keys()) < 10
 
 
 # held-out functions of data/suite, written once more and apart from its own

@@ -28,6 +28,15 @@ TRAIN, TEST = 40, 8
 DESCRIPTIONS = 8
 SAME = 0.5  # of a held-out task's examples: a function that answers so many of them so is left out
 
+# Families of so much to learn that they count as several, where tasks are drawn by families.
+PARTS = {"letter": 24, "letter_of_word": 8, "pick_word": 3, "extract": 3} | dict.fromkeys(
+    v.phrases(
+        "join_keep | join_lower | join_upper | join_title | join_camel | join_sentence | pick_number | "
+        "pick_word_changed | extract_changed | sort_words | word | count"
+    ),
+    2,
+)
+
 
 @dataclass(frozen=True)
 class Function:
@@ -1489,18 +1498,24 @@ FAMILIES = [
 # --- writing ---
 
 
-def examples(name: str, function: Function) -> list[Pair]:
-    """Up to TRAIN + TEST pairs, always the same, no input twice."""
+def examples(name: str, function: Function, count: int = TRAIN + TEST) -> list[Pair]:
+    """Up to `count` pairs, always the same, no input twice."""
     rng = Rng(f"{SEED}:{name}")
     pairs: dict[str, str] = {}
-    for _ in range(12 * (TRAIN + TEST)):
+    for _ in range(12 * count):
         text = function.source(rng)
         answer = function.rule(text) if text else None
         if text and answer and text not in pairs:
             pairs[text] = answer
-            if len(pairs) == TRAIN + TEST:
+            if len(pairs) == count:
                 break
     return list(pairs.items())
+
+
+def vocabulary(tokenizer: Path) -> list[str]:
+    """What a byte-level BPE's tokenizer.json holds as one token behind a space: lower-case words, mostly."""
+    tokens = json.loads(tokenizer.read_text(encoding="utf-8"))["model"]["vocab"]
+    return [token[1:] for token in tokens if re.fullmatch("\u0120[a-z]{3,12}", token)]
 
 
 def held_out(suites: Iterable[Path]) -> dict[str, list[list[Pair]]]:
@@ -1537,9 +1552,12 @@ def does(function: Function, forms: list[list[Pair]]) -> bool:
     return any(sum(answer(x) == y for x, y in rows) >= SAME * len(rows) for rows in forms)
 
 
-def build(out: Path, per_family: int, suites: list[Path]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def build(
+    out: Path, per_family: int, suites: list[Path], train: int = TRAIN
+) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Write at most so many functions of each family, none that does what a held-out task of the suites does.
 
+    train: examples to train on of each.
     Returns how many of each family there are, and those left out with the task that each of them does.
     """
     barred, left_out = held_out(suites), []
@@ -1554,7 +1572,7 @@ def build(out: Path, per_family: int, suites: list[Path]) -> tuple[dict[str, int
             for name, function in members:
                 if written.get(family, 0) == per_family:
                     break
-                pairs = examples(name, function)
+                pairs = examples(name, function, train + TEST)
                 if len(pairs) < TRAIN // 2 + TEST or len({y for _, y in pairs}) < 2:
                     continue
                 if twin := next((task for task, forms in barred.items() if does(function, forms)), None):
@@ -1575,6 +1593,8 @@ def write(folder: Path, function: Function, pairs: list[Pair]) -> None:
         "max_new_tokens": 32,
     }
     family = f"grid_{function.family}"
+    if function.family in PARTS:
+        family += f"_{int(folder.name.rpartition('_')[2]) % PARTS[function.family]}"
     write_training_task(folder, facts, function.choices, family, said, pairs[TEST:], pairs[:TEST])
 
 
@@ -1591,8 +1611,19 @@ def main() -> None:
         default=[Path(__file__).parents[1] / "suite"],
         help="suites whose held-out functions are left out (default: the suite beside this folder)",
     )
+    parser.add_argument(
+        "--train", type=int, default=TRAIN, help=f"examples to train on of a function (default {TRAIN})"
+    )
+    parser.add_argument(
+        "--tokenizer",
+        type=Path,
+        metavar="TOKENIZER_JSON",
+        help="draw from the words among its tokens too, so that their spelling can be learned",
+    )
     args = parser.parse_args()
-    written, left_out = build(args.out, args.per_family, args.held_out)
+    if args.tokenizer:
+        b.learn_words(vocabulary(args.tokenizer))
+    written, left_out = build(args.out, args.per_family, args.held_out, args.train)
     for name, twin in left_out:
         print(f"left out: {name}, which does what {twin} does")
     for family, count in written.items():

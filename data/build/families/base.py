@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import generators as g
@@ -171,6 +171,11 @@ def split(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
 # --- inputs ---
 
 ALL_WORDS = sorted({*v.NOUNS, *v.ADJECTIVES, *v.VERBS, *lexicon.NOUNS, *lexicon.ADJECTIVES, *lexicon.VERBS})
+
+
+def learn_words(words: Iterable[str]) -> None:
+    """More words for whatever draws from ALL_WORDS; every draw comes out otherwise then."""
+    ALL_WORDS[:] = sorted({*ALL_WORDS, *words})
 
 
 def word(rng: Rng, least: int = 3, most: int = 12) -> str:
