@@ -8,13 +8,13 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import stat
 import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,9 @@ STORY, CARD = "t2l.json", "README.md"
 FILES = (CARD, CONFIG, WEIGHTS, STORY)
 FORMAT_VERSION = 1
 # How prompts are made, without and with the task in them, see `BaseModel.told`.
-HOW_ASKED = (
-    "What you type goes into the base's own chat template as a user message, without the description above.",
-    "What you type goes into the base's own chat template as a user message, behind the description above as "
-    "system message: it was trained so, and answers worse without it.",
-)
+_ASKED = "What you type goes into the base's own chat template as a user message, "
+# Bytes of weights from which on one folder is read at a time: a stranger's takes several times its size.
+_LARGE, _large = 2**25, threading.Lock()
 MAX_NAME, MAX_SOURCE = 80, 200
 
 
@@ -183,7 +181,7 @@ class Adapter:
         generator, and its modules come in alphabetical order.
         """
         folder = Path(folder)
-        with reading(folder):
+        with reading(folder), _in_turn(folder / WEIGHTS):
             weights, sha256 = read_peft(folder)
             if not (folder / STORY).is_file():
                 return cls(weights, "", "", "", source=source_of(folder))
@@ -216,6 +214,27 @@ class Adapter:
                 _read_setup(story.get("setup", {})),
                 says_task,
             )
+
+
+@contextmanager
+def _in_turn(file: Path) -> Iterator[None]:
+    """Within the block nobody else reads weights that are large too."""
+    large = file.is_file() and file.stat().st_size >= _LARGE
+    with _large if large else nullcontext():
+        yield
+
+
+def takes_system(base: str) -> bool:
+    """Whether a base's stock chat template takes a system message, by its id: Gemma's took none before 3."""
+    return not re.search(r"\bgemma-((1\.1-)?\d+b|2-)", base, re.IGNORECASE)
+
+
+def how_asked(adapter: Adapter) -> str:
+    """How its prompts are made, see `BaseModel.told`."""
+    if not adapter.says_task:
+        return f"{_ASKED}without the description above."
+    where = "as system message" if takes_system(adapter.spec.base_model) else "and an empty line"
+    return f"{_ASKED}behind the description above {where}: it was trained so, and answers worse without it."
 
 
 def _read_setup(setup: Any) -> dict[str, str]:
@@ -282,8 +301,9 @@ def unzip_folder(file: str | Path, folder: str | Path, most: int = MOST_WEIGHTS)
                             f"{name} in {file.name} has {info.file_size:,} bytes; the most is {limit:,}. "
                             "Give a smaller adapter."
                         )
-                    with archive.open(info) as source, open(work / name, "wb") as target:
-                        shutil.copyfileobj(source, target)
+                    with open(work / name, "wb") as target:
+                        for part in _read(archive, info):
+                            target.write(part)
         # What a damaged or hostile zip makes of its reader.
         except (
             zipfile.BadZipFile,
@@ -297,6 +317,17 @@ def unzip_folder(file: str | Path, folder: str | Path, most: int = MOST_WEIGHTS)
         ) as err:
             raise T2LError(f"{file.name} is no zip that can be read ({err}); zip the folder again.") from err
     return folder
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A file of a zip in parts; EOFError where its place in the zip cannot be read."""
+    try:
+        with archive.open(info) as source:
+            while part := source.read(2**20):
+                yield part
+    except OSError as err:
+        # Not to be taken for an error of the disk that is written to.
+        raise EOFError(f"{info.filename[:80]!r}: {err}") from err
 
 
 def _zipped(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
@@ -376,5 +407,5 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "p
 tokenizer = AutoTokenizer.from_pretrained(base)
 ```
 
-{HOW_ASKED[adapter.says_task]}
+{how_asked(adapter)}
 """

@@ -20,7 +20,7 @@ from torch import nn
 
 from t2l.attach import spec_for
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, free_megabytes, sha256, weight_files
+from t2l.files import cache_folder, complete_or_absent, free_megabytes, sha256, unreadable, weight_files
 from t2l.lora import LoRASpec
 
 DEFAULT_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -87,7 +87,7 @@ class BaseModel:
             model, report = loaded
         # RuntimeError: weights of other shapes than the configuration says, or too little memory.
         # ImportError: a base that is stored quantised, without the package that reads it.
-        except (*_unreadable(), RuntimeError, ImportError, SafetensorError) as err:
+        except (*unreadable(), RuntimeError, ImportError, SafetensorError) as err:
             reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:300]
             raise T2LError(
                 f"The base model {name!r} cannot be loaded ({reason}); check the name, the network and your "
@@ -243,13 +243,6 @@ def first_of_several() -> torch.device:
     return torch.device("cuda", 0)
 
 
-def _unreadable() -> tuple[type[Exception], ...]:
-    """What transformers answers to files of a base that are missing, damaged, or hold other types."""
-    from huggingface_hub.errors import StrictDataclassError
-
-    return OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, StrictDataclassError
-
-
 def read_config(name: str) -> Any:
     """The transformers configuration of a base, by Hub id or local folder, without its weights.
 
@@ -261,7 +254,7 @@ def read_config(name: str) -> Any:
     source = str(converted(gguf, _stderr)) if gguf else name
     try:
         return AutoConfig.from_pretrained(source)
-    except _unreadable() as err:
+    except unreadable() as err:
         reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:300]
         raise T2LError(
             f"The configuration of the base model {name!r} cannot be read ({reason}); check the name, the "

@@ -10,7 +10,7 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
-from t2l.adapter import HOW_ASKED, Adapter, title
+from t2l.adapter import Adapter, how_asked, takes_system, title
 from t2l.errors import T2LError
 from t2l.generator import check_text
 
@@ -197,8 +197,8 @@ def render(adapter: Adapter, repo_id: str, told: Told | None = None) -> str:
         made=_made(adapter),
         measured=_measured(told.measured),
         sample=_sample(told.sample),
-        how_asked=HOW_ASKED[adapter.says_task],
-        system=_system(adapter),
+        how_asked=how_asked(adapter),
+        chat=_chat(adapter),
         vllm=_vllm(spec.rank, base, repo_id),
         limit=_limit(adapter),
         likeness=f"- {_escaped(line)}\n" if (line := " ".join(told.likeness.split())) else "",
@@ -300,12 +300,15 @@ def _sample(sample: Sample | None) -> str:
     return f"\nOne sample, chosen by the publisher:\n\n{parts}\n"
 
 
-def _system(adapter: Adapter) -> str:
-    """The message that says the task, as Python, where the adapter's prompts have one."""
-    if not adapter.says_task:
-        return ""
+def _chat(adapter: Adapter) -> str:
+    """The messages that the base is asked, as Python."""
+    said, asked, system = adapter.condition if adapter.says_task else "", '"Your input"', ""
     # As Python writes it, no text has a line break that ends the block.
-    return f'{{"role": "system", "content": {adapter.condition!r}}}, '
+    if said and takes_system(adapter.spec.base_model):
+        system = f'{{"role": "system", "content": {said!r}}}, '
+    elif said:
+        asked = repr(f"{said}\n\nYour input")
+    return f'[{system}{{"role": "user", "content": {asked}}}]'
 
 
 def _vllm(rank: int, base: str, repo_id: str) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from t2l.attach import attached, merge, spec_for
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, sha256, weight_files
+from t2l.files import cache_folder, complete_or_absent, sha256, unreadable, weight_files
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.packed import pack_linears
 
@@ -112,10 +112,17 @@ class TextEncoder:
                 self._model: Any = _load_gte(source, settings, dtype)
             else:
                 self._tokenizer = AutoTokenizer.from_pretrained(source)
-                self._model = AutoModel.from_pretrained(source, dtype=dtype)
+                options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
+                loaded: Any = AutoModel.from_pretrained(source, **options)
+                self._model, report = loaded
+                # Some models are stored without the pooler that their class has, and nothing here asks.
+                if lacking := [key for key in report["missing_keys"] if not key.startswith("pooler.")]:
+                    # transformers would fill them with random numbers.
+                    raise ValueError(f"its weights lack {min(lacking)}")
             self._model.eval()
+            self._known = known or _read_known(source)
         # RuntimeError: weights of other shapes than the configuration says.
-        except (OSError, ValueError, RuntimeError, SafetensorError) as err:
+        except (*unreadable(), RuntimeError, SafetensorError) as err:
             raise T2LError(
                 f"The text encoder {name!r} cannot be loaded ({_first_line(err)}); check the name and the "
                 f"network, or use {DEFAULT_ENCODER}."
@@ -125,7 +132,6 @@ class TextEncoder:
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model.requires_grad_(False)
-        self._known = known or _read_known(source)
         self.size = int(self._model.config.hidden_size)
         if folder and known:
             mark = known.sha256[:12]
@@ -154,6 +160,10 @@ class TextEncoder:
         """(n, d) of norm 1, in one batch and with gradients."""
         hidden, mask = self.tokens(texts)
         return F.normalize(pool(hidden, mask, self._known.pooling).float(), dim=-1)
+
+    def fits(self, text: str) -> bool:
+        """Whether a description is no longer than what is read at once."""
+        return len(self._tokenizer(self._prepare(text))["input_ids"]) <= self._known.max_tokens
 
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token states (n, t, d) and their mask (n, t); T2LError for a text that is blank or too long."""
@@ -270,6 +280,13 @@ class TaskTable:
         """(n, size) of zeros and ones, for task names or numbers from 0; T2LError for any other text."""
         rows = [self._row(text.strip()) for text in texts]
         return torch.eye(self.size)[rows]
+
+    def fits(self, text: str) -> bool:
+        """Whether a text is one of the tasks."""
+        try:
+            return self._row(text.strip()) >= 0
+        except T2LError:
+            return False
 
     def _row(self, text: str) -> int:
         if text in self.tasks:

@@ -23,6 +23,7 @@ from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
 
 Chat = Sequence[dict[str, str]]
+_MOST_STOPS, _LONGEST_STOP = 16, 200
 
 # Tokens that a cache has spare room for before it must grow.
 _ROOM = 128
@@ -58,7 +59,8 @@ class Decoding:
     """How answers are drawn. temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off.
 
     seed: every row draws with its own generator of this seed, so that columns differ by their adapter alone.
-    stop: strings that end an answer and are not part of it. Raises T2LError for values that cannot work.
+    stop: at most 16 strings of at most 200 characters that end an answer and are not part of it: all of them
+    are looked for at every token. Raises T2LError for values that cannot work.
     """
 
     max_new_tokens: int = 128
@@ -89,6 +91,10 @@ class Decoding:
             raise T2LError(f"temperature must be 0 or at least 0.01, not {self.temperature!r}.")
         if not isinstance(self.stop, tuple) or not all(isinstance(text, str) and text for text in self.stop):
             raise T2LError("stop must be a tuple of texts that are not empty.")
+        if len(self.stop) > _MOST_STOPS:
+            raise T2LError(f"{len(self.stop)} stop texts were given; the most is {_MOST_STOPS}.")
+        if (longest := max(map(len, self.stop), default=0)) > _LONGEST_STOP:
+            raise T2LError(f"A stop text of {longest:,} characters was given; the most is {_LONGEST_STOP}.")
 
 
 def decode(

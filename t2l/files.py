@@ -84,6 +84,13 @@ def complete_or_absent(
         ) from err
 
 
+def unreadable() -> tuple[type[Exception], ...]:
+    """What transformers answers to files of a model that are missing, damaged, or hold other types."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    return OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, StrictDataclassError
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that transformers loads a folder's weights from; raises T2LError where there are none."""
     # Its order: the pickled ones, which it reads as plain tensors, where there are no others.

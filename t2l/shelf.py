@@ -30,6 +30,8 @@ _LEFTOVER = re.compile(r"\.([0-9a-f]{16}|index)-.+")
 _LEFTOVER_SECONDS = 3600
 # Bytes of adapters kept in memory, of all shelves together: the page asks for the same few again and again.
 _MOST_LOADED = 2**27
+# Bytes of an adapter's folder beside its numbers, at most.
+_BESIDE = 2**18
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,14 @@ class Shelf:
             index, folder = self._read(), self.folder / adapter.id
             with suppress(T2LError):
                 kept = self._entry(adapter.id, index)
-                _touch(folder)
-                return kept
+                there = self.get(adapter.id) if adapter.source and not spare else None
+                if there is None or _tells_the_same(there, adapter):
+                    _touch(folder)
+                    return kept
+                # Of two from elsewhere with the same weights the one that was asked for last tells its story.
+                # What a person called it stays.
+                if kept.name == _heading(there):
+                    index.pop(adapter.id, None)
             size = _memory(adapter)
             if self.max_bytes is not None and size > self.max_bytes:
                 raise T2LError(
@@ -120,18 +128,18 @@ class Shelf:
                 )
             if spare and self.max_bytes is not None:
                 held = sum(self._held().values())
-                if held + size > self.max_bytes:
+                if held + size + _BESIDE > self.max_bytes:
                     raise T2LError(
-                        f"{title(adapter.label) or adapter.id} has {size:,} bytes, and your shelf has room "
-                        f"for {max(0, self.max_bytes - held):,} more. Delete some adapters, or open it from "
-                        "the Gallery, where those used longest ago make room."
+                        f"{_heading(adapter)} has {size:,} bytes, and your shelf has room "
+                        f"for {max(0, self.max_bytes - held):,} more. Delete some adapters, or ask for it "
+                        "yourself under Compare or in the Gallery: those used longest ago make room then."
                     )
             self._sweep()
             adapter.save(folder)
             _loaded.forget(folder)
             entry = Entry(
                 adapter.id,
-                title(adapter.label) or adapter.id,
+                _heading(adapter),
                 adapter.condition,
                 adapter.spec.base_model,
                 adapter.generator,
@@ -142,7 +150,8 @@ class Shelf:
                 # A damaged one was mended.
                 entry = replace(entry, name=before.name, created=before.created)
             index[adapter.id] = entry
-            self._evict(index, adapter.id)
+            if not spare:
+                self._evict(index, adapter.id)
             # The adapter itself is safe, and its folder tells all of this again.
             with suppress(T2LError):
                 self._write(index)
@@ -365,6 +374,18 @@ def _told_by(folder: Path, sizes: Mapping[str, int]) -> Entry:
         created = (folder / STORY).stat().st_mtime
         name = title(condition or source) or folder.name
         return Entry(folder.name, name, condition, base, generator, created, sizes)
+
+
+def _heading(adapter: Adapter) -> str:
+    return title(adapter.label) or adapter.id
+
+
+def _tells_the_same(one: Adapter, other: Adapter) -> bool:
+    """Whether two adapters of the same weights tell the same story."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("condition", "generator", "generator_id", "source", "examples", "setup", "says_task")
+    )
 
 
 def _memory(adapter: Adapter) -> int:

@@ -100,6 +100,8 @@ DEFAULT_CHECKPOINT = "smollm2-135m-t2l-m"
 MAX_PROMPT = 20_000
 # A key shorter than this could be guessed.
 _LEAST_KEY = 16
+# What the keys of clients begin with that end, and their folders.
+SESSION, _PASSING = "api-session-", "session-"
 _VISITORS = "visitors"
 # Among the files of all: those of the machine's own shelf.
 _OWN = "own"
@@ -272,6 +274,8 @@ class Studio:
         setup: Setup | None = None,
     ) -> None:
         self._setup, self._folder = setup, checkpoint or (setup.preset.checkpoint if setup else "")
+        # Another checkpoint than the preset's own.
+        self._instead = bool(setup and checkpoint and checkpoint != setup.preset.checkpoint)
         named = self._folder or (setup.preset.name if setup else DEFAULT_CHECKPOINT)
         self.checkpoint, self._dtype, self._device = named, dtype, device
         self.limits = limits or Limits()
@@ -282,6 +286,8 @@ class Studio:
         # A process that ends by os._exit, as a server does, calls `close` first.
         self.close = weakref.finalize(self, _remove, self._files, os.getpid())
         self._lock = threading.RLock()
+        # Of its own: who lists a shelf must not wait for an adapter in the making, or for the base.
+        self._shelf_lock = threading.Lock()
         self._generators: dict[str, Generator] = {}
         self._engine: Engine | None = None
         self._norms: dict[str, Tensor] = {}
@@ -417,10 +423,13 @@ class Studio:
         """A description's adapter, which is on no shelf."""
         return self._make(text, checkpoint)[0]
 
-    def describe(self, text: str, *, checkpoint: str = "", visitor: str = "") -> Made:
-        """Makes a description's adapter and puts it on the shelf; the same text gives the same adapter."""
+    def describe(self, text: str, *, checkpoint: str = "", visitor: str = "", spare: bool = False) -> Made:
+        """Makes a description's adapter and puts it on the shelf; the same text gives the same adapter.
+
+        spare: as of `Shelf.add`.
+        """
         adapter, seconds = self._make(text, checkpoint)
-        return self._keep(adapter, visitor, seconds)
+        return self._keep(adapter, visitor, seconds, spare)
 
     def show(
         self, prompts: Sequence[str], *, checkpoint: str = "", visitor: str = "", tell: bool = False
@@ -432,6 +441,8 @@ class Studio:
         """
         if not prompts or isinstance(prompts, str):
             raise T2LError("No prompts were given; give a list with at least one example input of the task.")
+        for number, prompt in enumerate(prompts, 1):
+            check_text(prompt, f"example prompt {number}", self.limits.prompt)
         condition = Condition(prompts=tuple(prompts))
         refuse_answers(condition.prompts)
         made, seconds = self._made(condition, checkpoint or self.prompt_checkpoint(), tell)
@@ -464,12 +475,14 @@ class Studio:
         examples = Examples.of(condition, tell) if condition.prompts else None
         story = (condition.text, generator.name, generator.id, generator.base_weights_id)
         setup = self._setup.story() if self._setup and checkpoint in ("", self.checkpoint) else {}
+        if setup and self._instead:
+            setup["checkpoint"] = generator.name
         made = Adapter(weights, *story, examples=examples, setup=setup, says_task=generator.says_task)
         return made, seconds
 
-    def _keep(self, adapter: Adapter, visitor: str, seconds: float) -> Made:
+    def _keep(self, adapter: Adapter, visitor: str, seconds: float, spare: bool = False) -> Made:
         shelf = self.shelf_of(visitor)
-        entry = shelf.add(adapter)
+        entry = shelf.add(adapter, spare=spare)
         self._make_room(visitor)
         return Made(adapter, shelf.folder / entry.id, entry.bytes, seconds)
 
@@ -535,6 +548,8 @@ class Studio:
         if len(start) + max(map(len, additions)) + 2 > MAX_DESCRIPTION:
             return ()
         texts = [start, *(f"{start}{stop} {addition}" for addition in additions)]
+        if not all(map(generator.encoder.fits, texts)):
+            return ()
         found = self._similarities(generator, texts).max(1)
         before, hints, at = float(found.values[0]), [], 1
         for group in groups:
@@ -554,6 +569,8 @@ class Studio:
         """What an adapter of the shelf is, how strongly it changes which module, and what it is near to."""
         adapter = self.adapter(id, visitor=visitor)
         spec = adapter.spec
+        # Of another base, made before this one was chosen, its strength would be told by the wrong weights.
+        align([self.generator.spec.zeros(), adapter.weights])
         base = self._weight_norms(spec)
         heat = {name: (norm / base[name]).tolist() for name, norm in adapter.weights.delta_norms().items()}
         return About(
@@ -591,7 +608,7 @@ class Studio:
         if missing := set(spec.targets) - set(self._norms):
             for name, linears in target_modules(self.engine.base.model, spec).items():
                 if name in missing:
-                    norms = [float(linear.weight.float().norm()) for linear in linears]
+                    norms = [weight_norm(linear) for linear in linears]
                     self._norms[name] = torch.tensor(norms, dtype=torch.float64)
         return self._norms
 
@@ -635,6 +652,7 @@ class Studio:
         message = {"role": "user", "content": prompt}
         shown: Chat = []
         for example in solved:
+            check_text(example.input, "solved example", self.limits.prompt)
             shown += [{"role": "user", "content": example.input}]
             shown += [{"role": "assistant", "content": example.output}]
         chats: list[Chat] = [[*shown, *earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
@@ -664,11 +682,24 @@ class Studio:
         if not 1 <= len(ids) <= self.limits.adapters:
             raise T2LError(f"{len(ids)} adapters were chosen; choose 1 to {self.limits.adapters}.")
         adapters = [self.adapter(id, visitor=visitor) for id in ids]
-        return self._score(
-            check_examples((e.input, e.output) for e in examples),
-            [self.generator.spec.zeros(), *(adapter.weights for adapter in adapters)],
-            tasks_said(adapters),
-        )
+        told = tasks_said(adapters)
+        columns = [self.generator.spec.zeros(), *(adapter.weights for adapter in adapters)]
+        return self._score(self._checked(examples, told), columns, told)
+
+    def _checked(self, examples: Sequence[Example], told: Sequence[str]) -> tuple[Example, ...]:
+        """Examples that are answered whichever of `told` their prompts say; T2LError names another."""
+        base, most = self.engine.base, max(told, key=len, default="")
+        checked = check_examples((e.input, e.output) for e in examples)
+        for text in (example.input for example in checked):
+            name = f"input that starts {text[:40]!r}"
+            check_text(text, name, self.limits.prompt)
+            # No token is shorter than a byte: few need be looked at. Later, all passes would be in vain.
+            if len(f"{text}{most}".encode()) + _TEMPLATE > base.context_length:
+                try:
+                    base.prompt_ids(base.told([{"role": "user", "content": text}], most))
+                except T2LError as err:
+                    raise T2LError(f"The {name} cannot be answered. {err}") from err
+        return checked
 
     def _score(
         self, examples: Sequence[Example], columns: Sequence[LoRAWeights], told: Sequence[str]
@@ -699,14 +730,17 @@ class Studio:
         one's adapter is then on the shelf. All are made in one stacked pass. Raises T2LError at once for
         wordings or examples that cannot serve.
         """
-        choosing, reporting = halves(check_examples((e.input, e.output) for e in examples))
         own = list(dict.fromkeys(self._wording(w, f"wording {n}") for n, w in enumerate(wordings, 1)))
         if not 1 <= len(own) <= _MOST_WORDINGS:
             raise T2LError(f"{len(own)} wordings were given; give 1 to {_MOST_WORDINGS}.")
         styled = [style.format(said=own[0].rstrip(". "), low=_low(own[0].rstrip(". "))) for style in _STYLES]
         generator = self.generator_of(checkpoint)
         known = self._known(own, generator)
-        texts = [t for t in dict.fromkeys([*own, *styled, *known]) if len(t) <= self.limits.description]
+        # What was put together here must fit; of a person's own wordings it is said where they do not.
+        made_up = [t for t in (*styled, *known) if len(t) <= self.limits.description]
+        texts = list(dict.fromkeys([*own, *filter(generator.encoder.fits, made_up)]))
+        checked = self._checked(examples, texts if generator.says_task else [])
+        choosing, reporting = halves(checked)
         with self._lock:
             made = generator.generate([Condition(text) for text in texts])
         return self._choose(texts, made, choosing, reporting, checkpoint, visitor)
@@ -815,7 +849,9 @@ class Studio:
             raise T2LError(f"A key must be a text of {_LEAST_KEY} to 200 characters that nobody can guess.")
         # The key itself is written nowhere.
         name = hashlib.sha256(visitor.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        with self._lock:
+        if visitor.startswith(SESSION):
+            name = _PASSING + name
+        with self._shelf_lock:
             if name not in self._shelves:
                 place = self.shelf.folder / _VISITORS / name
                 self._shelves[name] = Shelf(place, self.limits.shelf_bytes)
@@ -839,7 +875,7 @@ class Studio:
         def last_used(name: str) -> float:
             return max((place.stat().st_mtime for place in places(name) if place.is_dir()), default=0.0)
 
-        with self._lock, suppress(OSError):
+        with self._shelf_lock, suppress(OSError):
             for place in places(used.name):
                 with suppress(FileNotFoundError):
                     os.utime(place)
@@ -852,7 +888,8 @@ class Studio:
             times = {name: last_used(name) for name in names}
             sizes = {name: sum(map(_bytes, places(name))) for name in names}
             total = sum(sizes.values())
-            for name in sorted(names, key=lambda name: times[name]):
+            # Sessions end and nobody can come back to them: a browser's shelf outlives them.
+            for name in sorted(names, key=lambda name: (not name.startswith(_PASSING), times[name])):
                 if total <= self.limits.visitors_bytes:
                     return
                 # What was used meanwhile is not what was used longest ago.
@@ -1043,6 +1080,19 @@ _MOST_KNOWN = 8
 _BEYOND = 8
 _MOST_RANK = 128
 _MOST_SHELVES = 256
+# Tokens that a chat template adds to one message and its description, at most.
+_TEMPLATE = 256
+
+
+def weight_norm(linear: nn.Module) -> float:
+    """Frobenius norm of a Linear's weight."""
+    weight: Any = linear.weight
+    if (packed := getattr(weight, "quant_state", None)) is not None:
+        from bitsandbytes.functional import dequantize_4bit
+
+        # The bytes that it is stored as are codes.
+        weight = dequantize_4bit(weight.data, packed)
+    return float(weight.detach().float().norm())
 
 
 def _remove(folder: Path, process: int) -> None:

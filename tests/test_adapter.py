@@ -257,6 +257,10 @@ HOSTILE: dict[str, tuple[Callable[[Path, dict[str, bytes]], Any], str]] = {
         lambda file, files: file.write_bytes(patched(zipped(file, files).read_bytes(), HEAD, 8, b"\1\0")),
         "no zip that can be read",
     ),
+    "lost first bytes": (
+        lambda file, files: file.write_bytes(zipped(file, files).read_bytes()[10:]),
+        "no zip that can be read",
+    ),
     "a place outside": (
         lambda file, files: file.write_bytes(
             patched(zipped(file, files).read_bytes(), HEAD, 42, b"\xf0\0\0\0")

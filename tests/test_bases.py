@@ -15,6 +15,7 @@ from t2l.base import BaseModel
 from t2l.engine import Decoding, decode
 from t2l.errors import T2LError
 from t2l.lora import LoRASpec, LoRAWeights, stack
+from t2l.studio import weight_norm
 from t2l.train.sft import answer_losses, pack
 
 KINDS = ["Llama", "Mistral", "Gemma2", "Qwen2", "Qwen3", "SmolLM3"]
@@ -167,3 +168,9 @@ def test_four_bit_linears_carry_adapters_as_peft_has_it(tmp_path: Path) -> None:
         with torch.no_grad():
             expected = oracle(ids[row : row + 1]).logits[0]
         torch.testing.assert_close(mixed[row], expected, atol=1e-5, rtol=1e-4)
+    # What it is stored as are codes: the strength of an adapter is told by the weights that they stand for.
+    plain = LlamaForCausalLM.from_pretrained(tmp_path / "base")
+    for layer, same in zip(model.model.layers, plain.model.layers, strict=True):
+        norm = float(same.mlp.down_proj.weight.detach().norm())
+        assert weight_norm(layer.mlp.down_proj) == pytest.approx(norm, rel=0.05)
+        assert weight_norm(same.mlp.down_proj) == pytest.approx(norm, rel=1e-6)

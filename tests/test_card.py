@@ -155,9 +155,30 @@ def test_all_snippets_parse_and_name_repo_and_base() -> None:
     compile(python, "card", "exec")
     shell = "\n".join(code for language, code in blocks(body) if language == "bash")
     assert all(shlex.split(line) for line in shell.splitlines())
-    for code in (python, shell):
-        assert f'"{REPO_ID}"' in code or REPO_ID in shlex.split(shell)
-        assert BASE in code
+    assert f'"{REPO_ID}"' in python and REPO_ID in shlex.split(shell)
+    assert BASE in python and BASE in shell
+
+
+@pytest.mark.parametrize(
+    ("base", "system"),
+    [
+        (BASE, True),
+        ("google/gemma-2-2b-it", False),
+        ("google/gemma-1.1-7b-it", False),
+        ("google/gemma-3-1b-it", True),
+    ],
+)
+def test_the_snippet_says_the_task_where_the_base_reads_it(base: str, system: bool) -> None:
+    _, body = parts(render(replace(made(base), says_task=True), REPO_ID))
+    (python,) = (code for language, code in blocks(body) if language == "python")
+    (line,) = (line for line in python.splitlines() if line.startswith("chat = "))
+    chat = ast.literal_eval(line.removeprefix("chat = "))
+    if system:
+        assert [m["role"] for m in chat] == ["system", "user"] and chat[0]["content"] == "Sort the words."
+        assert "as system message" in body
+    else:
+        assert chat == [{"role": "user", "content": "Sort the words.\n\nYour input"}]
+        assert "as system message" not in body and "behind the description above and an empty line" in body
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:

@@ -199,6 +199,38 @@ def test_damaged_weights_are_refused_by_name(copy_of: Path) -> None:
         TextEncoder(str(copy_of))
 
 
+def test_weights_that_lack_some_are_refused(copy_of: Path) -> None:
+    weights = load_file(copy_of / "model.safetensors")
+    (copy_of / "model.safetensors").unlink()
+    pooler = [name for name in weights if "pooler" in name]
+    for name in pooler:
+        # Nothing asks the pooler: models are stored without it.
+        del weights[name]
+    save_file(weights, copy_of / "model.safetensors", metadata={"format": "pt"})
+    TextEncoder(str(copy_of))
+    del weights["encoder.layer.3.output.dense.weight"]
+    save_file(weights, copy_of / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(T2LError, match=r"copy' cannot be loaded .*lack encoder\.layer\.3\.output"):
+        TextEncoder(str(copy_of))
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"hidden_size": "big"}),
+        ("config.json", {"num_attention_heads": 0}),
+        ("sentence_bert_config.json", {"max_seq_length": "x"}),
+    ],
+    ids=str,
+)
+def test_settings_of_other_types_are_refused(copy_of: Path, file: str, change: dict) -> None:
+    told = json.loads((copy_of / file).read_text())
+    (copy_of / file).unlink()
+    (copy_of / file).write_text(json.dumps({**told, **change}))
+    with pytest.raises(T2LError, match="copy' cannot be loaded"):
+        TextEncoder(str(copy_of))
+
+
 def test_embeddings_are_kept_and_read_from_the_cache(
     encoder: TextEncoder, tmp_path: Path, monkeypatch
 ) -> None:

@@ -384,6 +384,14 @@ def test_values_that_cannot_work_are_refused_by_name(values: dict) -> None:
         Decoding(**values)
 
 
+def test_stop_texts_are_few_and_short() -> None:
+    assert Decoding(stop=("x" * 200,) * 16)
+    with pytest.raises(T2LError, match="17 stop texts were given; the most is 16"):
+        Decoding(stop=("x",) * 17)
+    with pytest.raises(T2LError, match="A stop text of 201 characters was given; the most is 200"):
+        Decoding(stop=("x", "y" * 201))
+
+
 CHATS = [[{"role": "user", "content": text}] for text in ("toaster", "Hi")]
 
 

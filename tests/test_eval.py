@@ -58,6 +58,10 @@ from t2l.tasks import Example, Task, read_task
         ("5%", "5", False, False),
         ("5.0", "5", False, False),
         ("The answer is 5", "The answer is 5", True, True),
+        ("The answer is 5.", "The answer is 5", False, True),
+        ("the output: yes", "Output: yes", False, False),
+        ("output: yes", "Output: yes", False, True),
+        ("Answer: output: yes", "Output: yes", False, True),
     ],
 )
 def test_metrics(answer: str, right: str, is_strict: bool, is_lenient: bool) -> None:

@@ -276,6 +276,57 @@ def test_a_prompt_that_is_too_long_leaves_one_row_out(sources, suite, tmp_path: 
     assert "icl_10: copy is left out. The prompt has" in capsys.readouterr().err
 
 
+def test_a_base_that_takes_no_system_message_reads_the_task_before_the_first_text(
+    sources, suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, methods = [], ["icl", "t2l_told", "t2l_told_icl", "description_icl"]
+    ask = BaseModel.prompt_ids
+    monkeypatch.setattr(BaseModel, "prompt_ids", lambda base, chat: asked.append(chat) or ask(base, chat))
+    shown = [replace(task, train=task.train * 2) for task in suite[:1]]
+    before = measured(sources, shown, methods, tmp_path / "before", limit=1)
+    kept, template = [*asked], sources.base.tokenizer.chat_template
+    sources.base.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{{ m['content'] }}{% endfor %}"
+    )
+    other, asked[:] = replace(sources.base), []
+    after = measured(replace(sources, base=other), shown, methods, tmp_path / "after", limit=1)
+    sources.base.tokenizer.chat_template = template
+    assert [r["method"] for r in after] == [r["method"] for r in before] and len(after) >= 4
+    assert {r["method"] for r in after} == set(methods)
+    said = [[m["content"] for m in chat if m["role"] == "system"] for chat in kept]
+    assert any(said) and len(kept) == len(asked)
+    for chat, (told, *rest) in zip(kept, asked, strict=True):
+        assert told["role"] == "user"
+        first, *others = [m for m in chat if m["role"] != "system"]
+        system = [m["content"] for m in chat if m["role"] == "system"]
+        assert told["content"] == "\n\n".join([*system, first["content"]]) and rest == others
+
+
+def test_an_adapter_that_cannot_be_made_leaves_its_row_out(
+    sources, suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    make = Made.generate
+
+    def refuse(self, conditions: list[str]) -> LoRAWeights:
+        if suite[0].name in conditions[0]:
+            raise T2LError("It has 300 tokens.")
+        return make(self, conditions)
+
+    monkeypatch.setattr(Made, "generate", refuse)
+    rows = measured(sources, suite[:2], ["base", "t2l"], tmp_path / "r")
+    assert {(r["task"], r["method"]) for r in rows} == {
+        (suite[0].name, "base"),
+        (suite[1].name, "base"),
+        (suite[1].name, "t2l"),
+    }
+    assert f"t2l: {suite[0].name} is left out. It has 300 tokens." in capsys.readouterr().err
+    alone = replace(sources.library, folders={suite[0].name: sources.library.folders[suite[0].name]})
+    rows = measured(replace(sources, library=alone), suite[:1], ["base", "training"], tmp_path / "alone")
+    assert [r["method"] for r in rows] == ["base"]
+    assert "The library holds no other task's adapter" in capsys.readouterr().err
+
+
 def test_answers_that_never_end_and_empty_ones_are_scored(sources, suite, tmp_path: Path) -> None:
     # The output layer at zero: every token is as likely, so the first one, which ends the answer, is taken.
     with torch.no_grad():

@@ -244,11 +244,13 @@ def test_what_a_preset_chose_survives_the_folder(tmp_path: Path) -> None:
     studio = Studio(str(folder), setup=setup, shelf=tmp_path / "shelf")
     made = studio.describe("lol_002")
     again = Adapter.load(made.path)
-    assert again.setup == made.adapter.setup == setup.story() and again.id == made.adapter.id
+    # Another checkpoint than the preset's own is part of what was chosen.
+    chosen = setup.story() | {"checkpoint": "checkpoint"}
+    assert again.setup == made.adapter.setup == chosen and again.id == made.adapter.id
     card = render(again, "you/t2l-count")
     assert (
-        "t2l generate --chat-template stock --preset gemma-2-2b --scaling tables --out adapter lol_002"
-        in card
+        "t2l generate --chat-template stock --checkpoint checkpoint --preset gemma-2-2b --scaling tables "
+        "--out adapter lol_002" in card
     )
     assert "- scaling: tables: alpha/r, with which" in card and "- chat template: stock: the base" in card
     plain = Studio(str(folder), shelf=tmp_path / "shelf").describe("lol_002").adapter

@@ -47,6 +47,14 @@ def test_an_interval_over_tasks_and_examples_is_as_wide_as_both_spreads() -> Non
     assert both == pytest.approx(interval(values), abs=0.03)
 
 
+def test_equal_means_are_neither_won_nor_lost() -> None:
+    rows = [row("base", task, 0.2) for task in "ab"]
+    rows += three("t2l", "a", 0.1, 0.2, 0.3) + three("t2l", "b", 0.2, 0.2, 0.2)
+    assert (0.1 + 0.2 + 0.3) / 3 != 0.2
+    (difference,) = summarize(rows)["groups"][0]["differences"]
+    assert (difference["wins"], difference["losses"]) == (0, 0)
+
+
 def test_differences_are_paired_by_example_where_rows_tell_them() -> None:
     draw = random.Random(0)
     rows = []

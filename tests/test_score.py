@@ -170,11 +170,26 @@ def test_a_thousand_rows_are_asked_a_pass_at_a_time_and_take_little_memory() -> 
 
 def test_what_cannot_be_scored_is_refused_at_once(studio: Studio) -> None:
     id = studio.describe(PLURAL).adapter.id
+    # More tokens than the base reads, fewer characters than a prompt may have.
+    LONG = Example("a b " * 4900, "x")
+    brief = Studio(shelf=studio.shelf.folder, limits=Limits(prompt=3))
+    brief._generators, brief._engine = studio._generators, studio._engine
     for call, said in (
         (lambda: studio.score([], EXAMPLES), "0 adapters were chosen"),
         (lambda: studio.score([id] * 9, EXAMPLES), "9 adapters"),
         (lambda: studio.score(["0" * 16], EXAMPLES), "0000"),
         (lambda: studio.score([id], []), "no examples"),
+        (
+            lambda: studio.score([id], [*EXAMPLES, LONG]),
+            "input that starts 'a b a b .* cannot be answered. The prompt has",
+        ),
+        (
+            lambda: studio.better_wording([PLURAL], [*EXAMPLES, LONG]),
+            "input that starts 'a b a b .* cannot be answered",
+        ),
+        (lambda: brief.score([id], EXAMPLES), "input that starts .* the most is 3"),
+        (lambda: brief.better_wording([PLURAL], EXAMPLES), "input that starts .* the most is 3"),
+        (lambda: brief.show(["a cat"]), "example prompt 1 has 5 characters; the most is 3"),
         (lambda: studio.better_wording([PLURAL], EXAMPLES[:3]), "at least 4"),
         (lambda: studio.better_wording([], EXAMPLES), "0 wordings"),
         (lambda: studio.better_wording([" "], EXAMPLES), "wording 1 is empty"),

@@ -355,6 +355,32 @@ def test_a_folder_that_claims_a_description_never_takes_its_place(shelf: Shelf, 
     assert shelf.open_folder(shelf.folder / claimed.id) == claimed
 
 
+def test_of_two_strangers_with_the_same_weights_the_one_asked_for_tells_its_story(shelf: Shelf) -> None:
+    theirs = replace(adapter("Say what Mallory says."), source="mallory/copy", says_task=True)
+    asked = replace(adapter(), source="alice/x")
+    assert theirs.id == asked.id
+    shelf.add(theirs, spare=True)
+    assert shelf.add(asked).name == "Sort the words."
+    kept = shelf.get(asked.id)
+    assert (kept.source, kept.condition, kept.says_task) == ("alice/x", "Sort the words.", False)
+    # Nobody asked for what a link opens: it changes nothing that is there, and a given name stays.
+    shelf.rename(asked.id, "Mine")
+    assert shelf.add(theirs, spare=True).name == "Mine" and shelf.get(asked.id).source == "alice/x"
+    assert shelf.add(theirs).name == "Mine" and shelf.get(asked.id).source == "mallory/copy"
+    assert len(shelf.list()) == 1
+
+
+def test_what_is_to_spare_no_room_counts_what_stands_beside_the_numbers(tmp_path: Path) -> None:
+    one = Shelf(tmp_path / "one").add(adapter())
+    # Room for the numbers of a second one, not for its card.
+    numbers = 4 * SPEC.n_parameters
+    shelf = Shelf(tmp_path / "shelf", one.bytes + numbers + 1)
+    first = shelf.add(adapter())
+    with pytest.raises(T2LError, match="your shelf has room for"):
+        shelf.add(adapter("Another."), spare=True)
+    assert ids(shelf) == [first.id]
+
+
 def test_an_entry_is_a_plain_value() -> None:
     entry = Entry("0" * 16, "a", "b", "c", "d", 1.0, {"x": 2, "y": 3})
     assert entry.bytes == 5

@@ -21,7 +21,8 @@ from t2l.engine import Decoding
 from t2l.errors import T2LError
 from t2l.lora import LoRAWeights, stack
 from t2l.presets import Setup
-from t2l.studio import DEFAULT_CHECKPOINT, Limits, Studio, checkpoint_names, doctor, find_checkpoint
+from t2l.studio import DEFAULT_CHECKPOINT, SESSION, Limits, Studio, checkpoint_names, doctor, find_checkpoint
+from t2l.tasks import Example
 from t2l.ui import link
 from t2l.ui.common import friendly
 
@@ -242,6 +243,22 @@ def test_a_shelf_that_is_used_is_not_the_first_to_make_room(studio: Studio, tmp_
     assert not small._files.exists()
 
 
+def test_shelves_of_sessions_make_room_before_those_of_browsers(studio: Studio, tmp_path: Path) -> None:
+    size = studio.describe(PLURAL).bytes
+    small = Studio(shelf=tmp_path, limits=Limits(visitors_bytes=2 * size + size // 2))
+    small._generators, small._engine = studio._generators, studio._engine
+    keys = ["visitor-of-a-browser", *(f"{SESSION}number-{n}" for n in range(3))]
+    for number, key in enumerate(keys):
+        folder = small.describe(PLURAL, visitor=key).path.parent
+        os.utime(folder, (number + 1, number + 1))
+    assert [len(small.adapters(visitor=key)) for key in keys] == [1, 0, 0, 1]
+
+
+def test_a_shelf_is_listed_while_an_adapter_is_made(studio: Studio) -> None:
+    with studio._lock, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(studio.adapters, visitor=KEY).result(timeout=10) is not None
+
+
 def test_files_of_visitors_without_a_shelf_make_room_too(studio: Studio, tmp_path: Path) -> None:
     *_, (_, file) = studio.batch([PLURAL])
     assert file
@@ -264,8 +281,10 @@ def test_what_a_link_opens_takes_no_room_of_what_is_there(
     published = replace(studio.make("Write the word backwards."), source="somebody/large")
     monkeypatch.setattr("t2l.studio.pull", lambda *args, **options: published)
     found = link.read("adapter=somebody/large", 4)
-    with pytest.raises(T2LError, match=r"your shelf has room for .* open it from the Gallery"):
-        link.make(small, found, token=None, visitor=KEY)
+    described = link.read("description=Count+the+words.", 4)
+    for unasked in (found, described):
+        with pytest.raises(T2LError, match=r"your shelf has room for .* ask for it yourself"):
+            link.make(small, unasked, token=None, visitor=KEY)
     assert {entry.id for entry in small.adapters(visitor=KEY)} == kept
     # Who asks for it has it.
     small.pull("somebody/large", visitor=KEY)
@@ -413,6 +432,26 @@ def test_hints_are_computed_from_what_they_would_bring(studio: Studio) -> None:
     found = [studio.hints(text) for text in texts]
     assert any(found) and len({hints for hints in found}) > 2
     assert studio.hints("") == studio.hints("   ") == studio.hints("x" * 1990) == ()
+
+
+def test_a_description_that_fits_alone_gets_no_hints_and_may_be_worded_better(studio: Studio) -> None:
+    long = "word " * 253
+    assert studio.describe(long).adapter.condition
+    assert studio.hints(long) == ()
+    # At once it is refused for what it says, not for what was put around it.
+    studio.better_wording([long], [Example(str(n), str(n)) for n in range(4)]).close()
+    with pytest.raises(T2LError, match="starts 'word word"):
+        studio.better_wording(["word " * 300], [Example(str(n), str(n)) for n in range(4)])
+
+
+def test_about_refuses_an_adapter_of_another_base(studio: Studio) -> None:
+    spec = studio.generator.spec
+    studio.about(studio.describe(PLURAL).adapter.id)
+    other = Adapter(replace(spec, base_model="other/base").zeros(), "Sort.", "other", "0" * 64)
+    entry = studio.shelf.add(other)
+    with pytest.raises(T2LError, match="other/base"):
+        studio.about(entry.id)
+    studio.delete(entry.id)
 
 
 def test_about_tells_what_an_adapter_is(studio: Studio) -> None:

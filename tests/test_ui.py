@@ -82,6 +82,7 @@ def test_settings_are_read_strictly() -> None:
         (3, -1, "top_k"),
         (4, "much", "Repetition penalty"),
         (5, -3, "seed"),
+        (6, "x\n" * 10**5, "100000 stop texts were given; the most is 16"),
     ):
         values = [16, 0, 1, 0, 1, 0, ""]
         values[place] = value

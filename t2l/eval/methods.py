@@ -243,6 +243,8 @@ def _of_library(sources: Sources, ask: Ask) -> LoRAWeights:
 def _trained(sources: Sources, ask: Ask) -> LoRAWeights:
     assert sources.library
     names = sorted(name for name in sources.library.folders if name != ask.task.name)
+    if not names:
+        raise T2LError("The library holds no other task's adapter; give one of several tasks.")
     return sources.library.read([random.Random(f"{ask.seed}/{ask.task.name}").choice(names)])[0]
 
 

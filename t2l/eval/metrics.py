@@ -27,5 +27,6 @@ def lenient(answer: str, right: str) -> bool:
     if "\n" not in right:
         answer = answer.partition("\n")[0]
     opening = _OPENING.match(answer)
-    answer = answer[opening.end() :] if opening else answer
-    return re.fullmatch(_MARKS + re.escape(right) + _MARKS, answer) is not None
+    # The right text may itself begin as an opening does.
+    said = [answer, answer[opening.end() :]] if opening else [answer]
+    return any(re.fullmatch(_MARKS + re.escape(right) + _MARKS, text) for text in said)

@@ -226,7 +226,8 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
         if other != lead and both:
             values = [(mine[task][0] - theirs[task][0], mine[task][1] - theirs[task][1]) for task in both]
             row = {"method": lead, "minus": other, "tasks": len(both), **_percent(values)}
-            row |= {"wins": sum(v > 0 for v, _ in values), "losses": sum(v < 0 for v, _ in values)}
+            # Equal means can differ in their last bit.
+            row |= {"wins": sum(v > 1e-9 for v, _ in values), "losses": sum(v < -1e-9 for v, _ in values)}
             for metric, found in each.items():
                 pairs = [(found.get(lead, {}).get(t), found.get(other, {}).get(t)) for t in both]
                 by_example = [a - b for a, b in pairs if a is not None and b is not None and len(a) == len(b)]

@@ -18,7 +18,7 @@ import torch
 from t2l import __version__
 from t2l.adapter import Adapter
 from t2l.base import BaseModel
-from t2l.engine import Decoding, decode
+from t2l.engine import Chat, Decoding, decode
 from t2l.errors import T2LError
 from t2l.eval.arrow import TOP_K, routed
 from t2l.eval.methods import METHODS, N_SHOTS, Ask, Method, Sources, adapters_id, asks
@@ -179,7 +179,7 @@ def _measure(
                 _append(file, row)
                 known[row_key(row)] = row
                 bar.update()
-                seed = "" if row["seed"] is None else f" seed {row['seed']}"
+                seed = "" if row["seed"] is None else f" seed {row['seed']} "
                 bar.write(
                     f"{row['method']:<15} {row['task']:<26} description {row['description']!s:<5}{seed}"
                     f"strict {row['strict']:.2f} lenient {row['lenient']:.2f} (n {row['n']})",
@@ -193,23 +193,25 @@ def _rows(asked: Sequence[Question], sources: Sources) -> list[dict[str, Any]]:
 
     base, task = sources.base, asked[0][0].task
     examples = task.test[: asked[0][1]["limit"]]
-    prompts, fitting = [], []
-    for ask, key in asked:
-        prompt = METHODS[key["method"]].prompt
-        try:
-            prompts.append([base.prompt_ids(prompt(ask, example.input)) for example in examples])
-        except T2LError as err:
-            # One task's long examples must not end the measurement of all others.
-            print(f"{key['method']}: {task.name} is left out. {err}", file=sys.stderr)
-        else:
-            fitting.append((ask, key))
-    asked, methods = fitting, [METHODS[key["method"]] for _, key in fitting]
+    prompts, fitting, methods = [], [], []
     adapters: list[LoRAWeights | None] = []
     made_in: list[float] = []
-    for (ask, _), method in zip(asked, methods, strict=True):
-        start = time.perf_counter()
-        adapters.append(method.adapter(sources, ask) if method.adapter else None)
+    for ask, key in asked:
+        method = METHODS[key["method"]]
+        try:
+            asking = [_prompt_ids(base, method.prompt(ask, example.input)) for example in examples]
+            start = time.perf_counter()
+            adapter = method.adapter(sources, ask) if method.adapter else None
+        except T2LError as err:
+            # One task's long examples or descriptions must not end the measurement of all others.
+            print(f"{key['method']}: {task.name} is left out. {err}", file=sys.stderr)
+            continue
         made_in.append(time.perf_counter() - start)
+        prompts.append(asking)
+        adapters.append(adapter)
+        methods.append(method)
+        fitting.append((ask, key))
+    asked = fitting
     answers, spent = _answers(sources, prompts, adapters, methods, task.max_new_tokens)
     rows = []
     for (ask, key), texts, method, seconds, more in zip(asked, answers, methods, made_in, spent, strict=True):
@@ -245,6 +247,13 @@ def _rows(asked: Sequence[Question], sources: Sources) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _prompt_ids(base: BaseModel, chat: Chat) -> list[int]:
+    """Tokens of a chat; what its system message says stands elsewhere where a template takes none."""
+    if chat[0]["role"] == "system":
+        chat = base.told(chat[1:], chat[0]["content"])
+    return base.prompt_ids(chat)
 
 
 def _answers(
@@ -300,7 +309,7 @@ def answer(
     """
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers = [""] * len(prompts)
-    # A prompt that leaves too little room shortens every answer of its batch: it is answered alone.
+    # A prompt that leaves too little room is answered alone: no other is padded to its length.
     room = [i for i in order if len(prompts[i]) + max_new_tokens <= base.context_length]
     batches = [room[start : start + _BATCH] for start in range(0, len(room), _BATCH)]
     for chosen in [*batches, *([i] for i in order[len(room) :])]:

@@ -48,8 +48,8 @@ FIRST = """<section aria-label="First steps"><h2>Here for the first time?</h2><o
 
 def build(studio: Studio) -> gr.Blocks:
     """The whole page over one studio; loads nothing."""
-    # Files that came and went through the page are looked at every hour and removed after a day.
-    with api.Blocks(title="Text-to-LoRA", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+    # Files that came and went through the page, copies of ours among them, go after some hours.
+    with api.Blocks(title="Text-to-LoRA", analytics_enabled=False, delete_cache=(1800, 6 * 3600)) as page:
         # First: a handler of the page with the same name would take an endpoint's.
         api.build(studio)
         # A secret that stays the same: a restart of the server must lose nobody's shelf. The key is random.

@@ -19,6 +19,7 @@ from gradio.route_utils import FnIndexInferError
 from gradio.routes import ORJSONResponse
 
 from t2l.studio import (
+    SESSION,
     Decoding,
     Likeness,
     Made,
@@ -34,7 +35,6 @@ from t2l.ui.common import beating, friendly, paced
 
 # Beyond this answers are noise, and far beyond their scores overflow.
 _MOST_STRENGTH = 10
-_MOST_STOPS = 16
 # Characters of a text that has no limit of its own; it may come back in a message.
 _MOST_TEXT = 10_000
 
@@ -315,8 +315,6 @@ def build(studio: Studio) -> None:
             raise T2LError(
                 f"strength must be a number from -{_MOST_STRENGTH} to {_MOST_STRENGTH}, not {strength}."
             )
-        if len(stop) > _MOST_STOPS:
-            raise T2LError(f"{len(stop)} stop texts were given; the most is {_MOST_STOPS}.")
         if control and not count:
             raise T2LError("A control stands beside an adapter; give a description or an adapter's id.")
         decoding = Decoding(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed, tuple(stop))
@@ -579,7 +577,7 @@ def _visitor(key: str, request: gr.Request) -> str:
     # gradio answers all MCP clients through one session: there every call is on its own.
     one_session = request.headers.get("x-gradio-user") == "mcp"
     session = None if one_session else request.session_hash
-    return f"api-session-{session or secrets.token_urlsafe(32)}"
+    return f"{SESSION}{session or secrets.token_urlsafe(32)}"
 
 
 def _tasks(likeness: Likeness) -> list[Task]:

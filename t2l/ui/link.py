@@ -91,14 +91,15 @@ def read(text: str, most_adapters: int) -> Shared:
 def make(studio: Studio, shared: Shared, *, token: str | None, visitor: str) -> list[str]:
     """Puts the adapters of a link on the visitor's shelf; returns their ids.
 
-    Nobody asked for it but the link: a published adapter takes no other one's room.
+    Nobody asked for it but the link: its adapters take no other one's room.
     """
     ids = []
     for kind, value, checkpoint in shared.adapters:
         if kind == _PUBLISHED:
             ids.append(studio.pull(value, token=token, visitor=visitor, spare=True).id)
         else:
-            ids.append(studio.describe(value, checkpoint=checkpoint, visitor=visitor).adapter.id)
+            made = studio.describe(value, checkpoint=checkpoint, visitor=visitor, spare=True)
+            ids.append(made.adapter.id)
     return list(dict.fromkeys(ids))
 
 

@@ -90,12 +90,14 @@ def build(page: Page) -> None:
         second,
     ]
 
-    def show(key: Any, ids: list[str], one: str | None, other: str | None) -> list[Any]:
-        """Every part of the tab as the shelf and the selection are now."""
+    def show(key: Any, ids: list[str], one: str | None, other: str | None, tick: bool = False) -> list[Any]:
+        """Every part of the tab as the shelf and the selection are now. tick: the selection is made here."""
         # Before the visit's first event there is no key, and nothing to show.
         entries = studio.adapters(visitor=key) if key else ()
         names = {entry.id: entry.name for entry in entries}
-        ids = [id for id in ids if id in names]
+        given, ids = ids, [id for id in ids if id in names]
+        # Only where it must be: what is ticked while this is on its way stays ticked, and is shown next.
+        ticked: dict[str, Any] = {"value": ids} if tick or ids != given else {}
         single = ids[0] if len(ids) == 1 else None
         total = sum(entry.bytes for entry in entries)
         used = (
@@ -109,7 +111,7 @@ def build(page: Page) -> None:
         zipped = str(studio.zip(single, visitor=key)) if single else None
         return [
             used if entries else EMPTY,
-            gr.CheckboxGroup([(_row(e), e.id) for e in entries], value=ids, visible=bool(entries)),
+            gr.CheckboxGroup([(_row(e), e.id) for e in entries], visible=bool(entries), **ticked),
             gr.Row(visible=bool(entries)),
             gr.Button(interactive=bool(ids)),
             gr.Button(**single_only),
@@ -154,11 +156,11 @@ def build(page: Page) -> None:
     ) -> list[Any]:
         made = studio.blend(one or "", other or "", part, visitor=own(key)).adapter.id
         opened = [[made], gr.Tabs(selected="compare")] if opens else [gr.skip(), gr.skip()]
-        return [*show(key, [made], one, other), changed + 1, *opened]
+        return [*show(key, [made], one, other, True), changed + 1, *opened]
 
     def take(key: Any, file: str, one: str | None, other: str | None, changed: int) -> list[Any]:
         entry = studio.open_zip(file, visitor=own(key))
-        return [*show(key, [entry.id], one, other), changed + 1]
+        return [*show(key, [entry.id], one, other, True), changed + 1]
 
     quiet: dict[str, Any] = {**page.private, "show_progress": "hidden"}
     tab = page.tabs.children[-1]
