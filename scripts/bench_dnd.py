@@ -14,7 +14,7 @@ import torch
 from t2l.base import quiet
 from t2l.dnd import DnD, DnDConfig
 from t2l.encoder import TextEncoder
-from t2l.errors import T2LError
+from t2l.errors import T2LError, run_script
 from t2l.generator import Condition, Generator
 from t2l.lora import LoRASpec
 from t2l.studio import find_checkpoint
@@ -93,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

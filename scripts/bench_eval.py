@@ -17,6 +17,7 @@ from bench_compare import rounds
 from t2l import engine
 from t2l.adapter import Adapter
 from t2l.base import BaseModel, quiet
+from t2l.errors import run_script
 from t2l.eval.run import answer
 from t2l.generator import Generator
 from t2l.packed import pack_linears
@@ -88,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

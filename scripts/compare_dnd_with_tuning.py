@@ -11,7 +11,7 @@ import time
 from compare_with_lora import scores
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import T2LError
+from t2l.errors import T2LError, run_script
 from t2l.eval.finetune import RECIPE, drawn, finetune
 from t2l.generator import Condition, Generator
 from t2l.packed import pack_linears
@@ -68,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

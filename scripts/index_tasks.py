@@ -91,6 +91,8 @@ def main() -> None:
             if row["method"] in asked and row["generator_id"] == generator.id:
                 scores[row["task"], row["description"]].append(row["strict"])
         points = []
+        if lacking := sorted({name for name, _ in scores} - set(suite)):
+            raise T2LError(f"{args.results} has {lacking[0]}, which is not in {args.tasks}; add its suite.")
         for (name, number), values in scores.items():
             near = index.nearest(encode((suite[name].descriptions[number],))[0], 1)[0]
             points.append((near.similarity, statistics.mean(values)))

@@ -122,24 +122,40 @@ def read_suite(
         task = read_task(file.parent)
         if task.name in tasks:
             raise T2LError(f"{file}: the task name {task.name!r} appears twice in {folder}.")
-        if split in (None, task.split) and open_license in (None, task.open_license):
-            tasks[task.name] = task
-    if not tasks:
+        tasks[task.name] = task
+    return _fitting(tasks, folder, split, open_license)
+
+
+def _fitting(
+    tasks: dict[str, Task], folder: str | Path, split: str | None, open_license: bool | None
+) -> dict[str, Task]:
+    fits = {
+        name: task
+        for name, task in tasks.items()
+        if split in (None, task.split) and open_license in (None, task.open_license)
+    }
+    if not fits:
         raise T2LError(f"{folder} holds no task that fits (a task is a folder with a task.yaml).")
-    return tasks
+    return fits
 
 
-def read_suites(folders: Iterable[str | Path], **wanted: Any) -> dict[str, Task]:
+def read_suites(
+    folders: Iterable[str | Path], split: str | None = None, open_license: bool | None = None
+) -> dict[str, Task]:
     """`read_suite` of several folders as one suite; a task that is equal in two of them counts once.
 
     Raises T2LError as `read_suite`, and where two folders mean different things by one name.
     """
     tasks: dict[str, Task] = {}
+    seen: dict[str, tuple[Any, ...]] = {}
     for folder in folders:
-        for name, task in read_suite(folder, **wanted).items():
-            same = tasks.setdefault(name, task)
-            if (same.train, same.test, same.split) != (task.train, task.test, task.split):
+        # Of every split: what one folder holds out another one must not train on.
+        every = read_suite(folder)
+        for name, task in every.items():
+            told = (task.train, task.test, task.split, task.descriptions, task.metric, task.choices)
+            if seen.setdefault(name, told) != told:
                 raise T2LError(f"{folder} has another task {name!r} than the folders before; rename one.")
+        tasks |= _fitting(every, folder, split, open_license)
     return dict(sorted(tasks.items()))
 
 

@@ -89,6 +89,20 @@ def module(monkeypatch):
     return grid
 
 
+def test_held_out_tasks_are_known_by_their_test_examples_too(module, tmp_path):
+    task = tmp_path / "suite" / "last"
+    task.mkdir(parents=True)
+    (task / "task.yaml").write_text("name: last\nsplit: eval\n")
+    (task / "test.jsonl").write_text('{"input": "a b", "output": "b"}\n')
+    other = tmp_path / "suite" / "other"
+    other.mkdir()
+    (other / "task.yaml").write_text("name: other\n")
+    assert [pairs[0] for pairs in module.held_out([tmp_path / "suite"])["last"][:1]] == [("a b", "b")]
+    (task / "test.jsonl").write_text("")
+    with pytest.raises(SystemExit, match="last has no example"):
+        module.held_out([tmp_path / "suite"])
+
+
 def test_a_held_out_task_is_known_by_what_it_does_whatever_separates_the_items(module):
     texts = [
         f"{a}, {b}, {c}" for a in ("red", "tiny", "big") for b in ("oak", "tree") for c in ("river", "cat")

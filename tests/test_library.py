@@ -191,6 +191,15 @@ def test_libraries_are_read_from_folders_lists_and_the_hub(made, tmp_path: Path,
     out, _ = made
     members = read_library(out)
     assert [member.name for member in members] == sorted(tiny_base.TASKS)
+    # A member given by its folder is called as in its library.
+    index = json.loads((out / "library.json").read_text())
+    assert [m.name for m in read_library([out / "copy"])] == ["copy"]
+    shutil.copytree(out, tmp_path / "named")
+    for entry in index["adapters"]:
+        entry["task"] = entry["task"].replace("copy", "my.copy")
+    (tmp_path / "named" / "library.json").write_text(json.dumps(index))
+    assert "my.copy" in [m.name for m in read_library(tmp_path / "named")]
+    assert [m.name for m in read_library([tmp_path / "named" / "copy"])] == ["my.copy"]
     shutil.copytree(out / "copy", tmp_path / "foreign" / "mine")
     assert [m.name for m in read_library(tmp_path / "foreign")] == ["mine"]
 

@@ -10,7 +10,7 @@ import yaml
 from paths import REPO
 
 from t2l.errors import T2LError
-from t2l.tasks import Example, pick, read_suite, read_task
+from t2l.tasks import Example, pick, read_suite, read_task, training_tasks
 
 SUITE = REPO / "data" / "suite"
 META = 'name: one\ndescriptions: [Do it., "Do it, please."]\n'
@@ -120,6 +120,20 @@ def test_files_that_are_not_what_they_should_be_are_refused(tmp_path: Path) -> N
         read_task(folder)
     with pytest.raises(T2LError, match=r"nothing.task\.yaml cannot be read"):
         read_task(tmp_path / "nothing")
+
+
+def test_what_one_suite_holds_out_another_one_does_not_train_on(tmp_path: Path) -> None:
+    write(tmp_path / "old" / "one")
+    write(tmp_path / "new" / "one", META + "split: eval\n")
+    write(tmp_path / "new" / "two", META.replace("one", "two"))
+    write(tmp_path / "copy" / "one")
+    write(tmp_path / "said" / "one", META.replace("please", "now"))
+    folders = {name: tmp_path / name for name in ("old", "new", "copy", "said")}
+    assert [task.name for task in training_tasks([folders["old"], folders["copy"]], (), False)[0]] == ["one"]
+    for other in ("new", "said"):
+        for order in (("old", other), (other, "old")):
+            with pytest.raises(T2LError, match="another task 'one' than the folders before"):
+                training_tasks([folders[name] for name in order], (), False)
 
 
 def test_suites_without_tasks_or_with_one_name_twice_are_refused(tmp_path: Path) -> None:

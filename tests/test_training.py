@@ -43,6 +43,7 @@ from t2l.train.sft import (
     blur,
     checkpoint_layers,
     cut,
+    entry_losses,
     first_ones,
     pack,
     prepare,
@@ -127,6 +128,21 @@ def test_packing_shares_the_common_start_once() -> None:
     assert rows.ids.shape == (2, 4 + 6 + 4 + 8)
     assert rows.weights.sum() == pytest.approx(1)
     assert rows.positions[0, 4] == 4 and rows.positions[0, 10] == 4
+
+
+def test_validation_on_long_examples_asks_short_rows_and_gives_the_same_mean(tiny, monkeypatch) -> None:
+    from t2l.train import sft
+
+    base, network, lengths = TinyBase(tiny), free(tiny), []
+    numbers = torch.arange(2).unsqueeze(1).unbind()
+    long = [([3 + n, *[5 + n % 3] * 300, 2], [11, 12 + n, 1]) for n in range(7)]
+    entries = [(numbers[0].squeeze(), long), (numbers[1].squeeze(), examples()[0])]
+    alone = [[float(entry_losses(base, network, [(c, [one])])) for one in part] for c, part in entries]
+    monkeypatch.setattr(sft, "pack", lambda rows: lengths.append(made := pack(rows)) or made)
+    found = entry_losses(base, network, entries)
+    for mean, each in zip(found.tolist(), alone, strict=True):
+        assert mean == pytest.approx(sum(each) / len(each), abs=1e-5)
+    assert lengths and max(rows.ids.shape[1] for rows in lengths) <= 1024
 
 
 def free(tiny, n: int = 2) -> FreeLoRA:
@@ -673,6 +689,15 @@ def test_what_is_kept_out_is_unknown_to_the_checkpoint_that_training_begins_from
     (tmp_path / "encoder" / "config.json").write_text('{"training": {"tasks": ["last"]}}')
     with pytest.raises(T2LError, match="encoder was trained on last, which is to be kept out"):
         sft_on(place, tmp_path / "two", encoder_adapter=str(tmp_path / "encoder"), val_tasks=("last",))
+    # Nor may a run that took the encoder over forget it: the checkpoint tells what both have learned.
+    fitted = {"tasks": (str(place / "suite"),), "val_tasks": (), "descriptions": 2, "tasks_per_step": 4}
+    train_encoder(ContrastRun(**fitted), FitConfig(1, validate_every=1), tmp_path / "fitted")
+    own = {"encoder_adapter": str(tmp_path / "fitted" / "encoder"), "names": ("first", "copy")}
+    sft_on(place, tmp_path / "took", sft={"tasks_per_step": 1}, **own)
+    took = str(tmp_path / "took" / "generator")
+    assert Generator.load(took).training["tasks"][:2] == ["first", "copy"]
+    with pytest.raises(T2LError, match="was trained on last, which is to be kept out"):
+        sft_on(place, tmp_path / "three", init=took, val_tasks=("last",))
     # Nor may a run in between forget it.
     everything = Generator.load(start).training["tasks"]
     some = tuple(name for name in everything if name != "last")
@@ -742,6 +767,8 @@ def test_sft_begins_at_a_multitask_lora(place, tmp_path: Path) -> None:
     train_multitask(run, SFTConfig(tasks_per_step=4), config, tmp_path / "mt")
     kept = log_of(tmp_path / "mt")[-1]["seen_loss"]
     slow = {"steps": 1, "learning_rate": 1e-9, "validate_every": 1}
+    with pytest.raises(T2LError, match="adapter was trained on last, which is to be kept out"):
+        sft_on(place, tmp_path / "kept", offset=str(tmp_path / "mt" / "adapter"), val_tasks=("last",))
     sft_on(place, tmp_path / "sft", slow, offset=str(tmp_path / "mt" / "adapter"))
     assert log_of(tmp_path / "sft")[-1]["seen_loss"] == pytest.approx(kept, abs=1e-5)
     shift = Generator.load(tmp_path / "sft" / "generator").network.shift

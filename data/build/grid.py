@@ -1524,8 +1524,11 @@ def held_out(suites: Iterable[Path]) -> dict[str, list[list[Pair]]]:
     result = {}
     for path in sorted(path for suite in suites for path in suite.glob("*/task.yaml")):
         facts = yaml.load(path.read_text(encoding="utf-8"), loader)
-        if facts["split"] == "eval" and not facts.get("benchmark"):
-            lines = (path.parent / "train.jsonl").read_text(encoding="utf-8").splitlines()[:40]
+        if facts.get("split") == "eval" and not facts.get("benchmark"):
+            files = [path.parent / name for name in ("train.jsonl", "test.jsonl")]
+            lines = [t for f in files if f.is_file() for t in f.read_text(encoding="utf-8").splitlines()][:40]
+            if not lines:
+                raise SystemExit(f"{path.parent} has no example that tells what it does; add train.jsonl.")
             rows = map(json.loads, lines)
             result[facts["name"]] = list(variants([(row["input"], row["output"]) for row in rows]))
     return result

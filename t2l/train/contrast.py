@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -77,6 +78,10 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
     keep_out(run.val_tasks, known, run.init)
     usable, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
     tasks = [t for t in usable if len(t.descriptions) >= run.descriptions]
+    if few := len(usable) - len(tasks):
+        print(
+            f"{few} tasks have fewer than {run.descriptions} descriptions and are left out.", file=sys.stderr
+        )
     if len(tasks) < run.tasks_per_step:
         raise T2LError(f"tasks_per_step={run.tasks_per_step}, but there are only {len(tasks)} tasks.")
     said_so = with_paraphrases(tasks, run.paraphrases, run.descriptions)
@@ -169,12 +174,25 @@ def _save(adapter: LoRAWeights, training: dict[str, Any], folder: Path) -> None:
 
 
 def learned(folder: str | Path) -> list[str]:
-    """Names of the tasks that a checkpoint or a fitted encoder was trained on; none where it does not say."""
-    try:
-        names = json.loads(Path(folder, _CONFIG).read_text(encoding="utf-8"))["training"]["tasks"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    """Names of the tasks that a checkpoint or a fitted encoder was trained on; none where it does not say.
+
+    Of a multi-task LoRA, OUT/adapter or OUT/best, those that stand in OUT/run.json.
+    """
+    if not Path(folder, _CONFIG).is_file():
+        found = _json(Path(folder).resolve().parent / "run.json")
+        names = found.get("tasks_learned") if isinstance(found, dict) else None
+    else:
+        found = _json(Path(folder, _CONFIG))
+        training = found.get("training") if isinstance(found, dict) else None
+        names = training.get("tasks") if isinstance(training, dict) else None
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def keep_out(wanted: Iterable[str], known: Iterable[str], source: str) -> None:

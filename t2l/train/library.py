@@ -310,6 +310,8 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
             assert isinstance(network, FreeLoRA)
             write_peft(_one(network), Path(out) / name)
 
+    # By name: what begins at this LoRA must not take them for new.
+    found["tasks_learned"] = [task.name for task in tasks]
     return fit(
         FreeLoRA(spec, 1, fitting.seed),
         data.step,
@@ -441,7 +443,8 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
     for item in source:
         folder = Path(item)
         if (folder / CONFIG).is_file():
-            members.append(_member(folder, "", _told(folder.resolve().parent)))
+            told, own = _told(folder.resolve().parent), folder.resolve().name
+            members.append(_member(folder, told.names.get(own, own), told))
         elif folder.is_dir():
             inside = sorted(file.parent for file in folder.glob(f"*/{CONFIG}"))
             if not inside:
@@ -463,7 +466,7 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
 
 def _member(folder: Path, name: str, told: _Told) -> Member:
     with reading(folder):
-        return Member(name or folder.resolve().name, read_spec(folder), folder, told.base_weights_id)
+        return Member(name, read_spec(folder), folder, told.base_weights_id)
 
 
 @dataclass(frozen=True)

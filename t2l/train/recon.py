@@ -463,7 +463,7 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
     tasks, held_out = _tasks(run)
     names = [task.name for task in tasks] or sorted(member.name for member in read_library(run.library))
     library = Library.open(run.library, [*names, *(task.name for task in held_out)])
-    one_hot, fitted, index = run.condition == "one_hot", None, None
+    one_hot, fitted, index, encoder_id = run.condition == "one_hot", None, None, ""
     if one_hot:
         conditions = list(torch.eye(len(names)).unsqueeze(1))
         trained, size = conditions, len(names)
@@ -472,7 +472,7 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
         if run.encoder_adapter:
             keep_out(run.val_tasks, learned(run.encoder_adapter), run.encoder_adapter)
         encoder = TextEncoder(run.encoder, fitted)
-        tokens = run.condition == "tokens"
+        tokens, encoder_id = run.condition == "tokens", encoder.id
         conditions = [
             encoder.encode_cached([Condition(text).text for text in task.descriptions], tokens=tokens)
             for task in (*tasks, *held_out)
@@ -517,7 +517,7 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
         asked.append(_Asked(task.name, c[0], "unseen_task"))
     folder = Path(out)
     # Their descriptions, which the library does not tell.
-    found = {"data": digest([*tasks, *held_out])}
+    found = {"data": digest([*tasks, *held_out]), "encoder_id": encoder_id}
     facts = {"method": "recon", **asdict(run), "library_id": library.id, "fit": asdict(fitting), **found}
 
     def validate(plain: nn.Module) -> dict[str, float]:
@@ -534,7 +534,9 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
 
     def export(plain: nn.Module, step: int) -> None:
         assert isinstance(plain, T2L)
-        training = {**facts, "tasks": names, "steps_done": step}
+        # What its encoder has learned from too, a later run must not take for new.
+        known = list(dict.fromkeys([*names, *learned(run.encoder_adapter)])) if fitted else names
+        training = {**facts, "tasks": known, "steps_done": step}
         generator = Generator(
             units.finished(plain),
             run.encoder,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -497,16 +497,34 @@ def entry_losses(
     base: BaseModel, network: nn.Module, entries: Sequence[Entry], rows_per_pass: int = 16
 ) -> Tensor:
     """The answer loss of every (condition, examples), each the mean over its examples: (entries,)."""
-    found = []
-    for start in range(0, len(entries), rows_per_pass):
-        part = entries[start : start + rows_per_pass]
-        weights = network(stack_conditions([condition for condition, _ in part]).to(base.device))
-        rows = pack([tokens for _, tokens in part]).to(base)
+    # What attention takes grows with the square of a row: long examples are asked in several rows.
+    parts = [(n, part) for n, (_, examples) in enumerate(entries) for part in _short_rows(examples)]
+    found = torch.zeros(len(entries))
+    for start in range(0, len(parts), rows_per_pass):
+        some = parts[start : start + rows_per_pass]
+        weights = network(stack_conditions([entries[n][0] for n, _ in some]).to(base.device))
+        rows = pack([part for _, part in some]).to(base)
         with attached(base.model, weights):
             losses, share = answer_losses(base.model, rows)
         row = (rows.labels[:, 1:] != IGNORED).nonzero()[:, 0]
-        found.append(torch.zeros(len(part), device=row.device).index_add(0, row, losses * share) * len(part))
-    return torch.cat(found).cpu()
+        means = torch.zeros(len(some), device=row.device).index_add(0, row, losses * share) * len(some)
+        for (n, part), mean in zip(some, means.cpu(), strict=True):
+            found[n] += mean * (len(part) / len(entries[n][1]))
+    return found
+
+
+def _short_rows(examples: Sequence[Tokens], most: int = 1024) -> Iterator[Sequence[Tokens]]:
+    """The examples in parts of at most so many tokens, their common start counted once, or of one example."""
+    part: list[Tokens] = []
+    used = 0
+    for prompt, answer in examples:
+        new = len(prompt) + len(answer) - (_common(part[0][0], prompt) if part else 0)
+        if part and used + new > most:
+            yield part
+            part, used, new = [], 0, len(prompt) + len(answer)
+        part.append((prompt, answer))
+        used += new
+    yield part
 
 
 def validation(
@@ -653,8 +671,9 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     start = Generator.load(run.init) if run.init else None
     before = list(start.training.get("tasks", ())) if start else []
     keep_out(run.val_tasks, before, run.init)
-    if run.encoder_adapter:
-        keep_out(run.val_tasks, learned(run.encoder_adapter), run.encoder_adapter)
+    for source in filter(None, (run.encoder_adapter, run.offset)):
+        keep_out(run.val_tasks, learned(source), source)
+        before += learned(source)
     if start and start.encoder_name != run.encoder:
         raise T2LError(f"{run.init} reads descriptions by {start.encoder_name}, not by {run.encoder}.")
     fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
@@ -728,7 +747,10 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     known = {**defaults(SFTRun), "sft": defaults(SFTConfig)}
     # They change nothing that is learned.
     del facts["workers"], known["workers"]
-    found = trained_on(base, [*said_so, *held_out]) | {"init_id": start.id if start else ""}
+    found = trained_on(base, [*said_so, *held_out]) | {
+        "init_id": start.id if start else "",
+        "encoder_id": encoder.id,
+    }
     facts |= found
 
     def save(trained_network: nn.Module, step: int, name: str) -> None:
