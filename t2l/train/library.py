@@ -303,15 +303,16 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
         "unseen_tasks": [(only[0], first_ones(base, task, said(task))) for task in held_out],
     }
     groups = filled(groups, sft.patience)
-    memory, held, found = {}, ExitStack(), trained_on(base, [*tasks, *held_out])
+    memory, held = {}, ExitStack()
+    # By name too: what begins at this LoRA must not take them for new.
+    learned = {"tasks_learned": [task.name for task in tasks]}
+    found = {**trained_on(base, [*tasks, *held_out]), **learned}
 
     def save(network: nn.Module, name: str) -> None:
         if accelerator.is_main_process:
             assert isinstance(network, FreeLoRA)
             write_peft(_one(network), Path(out) / name)
 
-    # By name: what begins at this LoRA must not take them for new.
-    found["tasks_learned"] = [task.name for task in tasks]
     return fit(
         FreeLoRA(spec, 1, fitting.seed),
         data.step,
