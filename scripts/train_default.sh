@@ -31,7 +31,7 @@ make() { # NAME COMMAND...: a suite in OUT/NAME, complete or absent
     mv "$out/$1.part" "$out/$1"
 }
 # Words of the base's own tokenizer: from a thousand words no network learns to spell others.
-"$python" -c 'import sys; from t2l.base import BaseModel; BaseModel.load().tokenizer.save_pretrained(sys.argv[1])' \
+[ -d "$out/grid" ] || "$python" -c 'import sys; from t2l.base import BaseModel; BaseModel.load().tokenizer.save_pretrained(sys.argv[1])' \
     "$out/tokenizer"
 make grid "$here/data/build/grid.py" --held-out "$here/data/suite" "$tasks" --train 120 \
     --tokenizer "$out/tokenizer/tokenizer.json" ${PER_FAMILY:+--per-family "$PER_FAMILY"}

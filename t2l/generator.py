@@ -38,12 +38,17 @@ MOST_PARAMETERS = 10**9
 _CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
 
 
+def check_length(text: str, what: str, limit: int) -> None:
+    """Raises T2LError where a text has more characters than `limit`."""
+    if len(text) > limit:
+        raise T2LError(f"The {what} has {len(text):,} characters; the most is {limit:,}. Shorten it.")
+
+
 def check_text(value: Any, what: str, limit: int) -> str:
     """The text itself; raises T2LError where it is no text, blank, over `limit` characters or unprintable."""
     if not isinstance(value, str):
         raise T2LError(f"The {what} must be text, not {type(value).__name__}.")
-    if len(value) > limit:
-        raise T2LError(f"The {what} has {len(value):,} characters; the most is {limit:,}. Shorten it.")
+    check_length(value, what, limit)
     if not value.strip():
         raise T2LError(f"The {what} is empty; type some text.")
     bad = next(

@@ -33,7 +33,7 @@ from t2l.engine import MAX_COLUMNS, Chat, Decoding, Engine
 from t2l.errors import T2LError
 from t2l.examples import MAX_ROWS, check_examples, check_solved, read_examples, read_solved, table
 from t2l.files import complete_or_absent, replace_file
-from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_text, refuse_answers
+from t2l.generator import MAX_DESCRIPTION, Condition, Generator, check_length, check_text, refuse_answers
 from t2l.hub import (
     Found,
     Identity,
@@ -274,8 +274,6 @@ class Studio:
         setup: Setup | None = None,
     ) -> None:
         self._setup, self._folder = setup, checkpoint or (setup.preset.checkpoint if setup else "")
-        # Another checkpoint than the preset's own.
-        self._instead = bool(setup and checkpoint and checkpoint != setup.preset.checkpoint)
         named = self._folder or (setup.preset.name if setup else DEFAULT_CHECKPOINT)
         self.checkpoint, self._dtype, self._device = named, dtype, device
         self.limits = limits or Limits()
@@ -441,9 +439,9 @@ class Studio:
         """
         if not prompts or isinstance(prompts, str):
             raise T2LError("No prompts were given; give a list with at least one example input of the task.")
-        for number, prompt in enumerate(prompts, 1):
-            check_text(prompt, f"example prompt {number}", self.limits.prompt)
         condition = Condition(prompts=tuple(prompts))
+        for number, prompt in enumerate(condition.prompts, 1):
+            check_length(prompt, f"example prompt {number}", self.limits.prompt)
         refuse_answers(condition.prompts)
         made, seconds = self._made(condition, checkpoint or self.prompt_checkpoint(), tell)
         return self._keep(made, visitor, seconds)
@@ -474,9 +472,12 @@ class Studio:
             seconds = time.perf_counter() - start
         examples = Examples.of(condition, tell) if condition.prompts else None
         story = (condition.text, generator.name, generator.id, generator.base_weights_id)
-        setup = self._setup.story() if self._setup and checkpoint in ("", self.checkpoint) else {}
-        if setup and self._instead:
-            setup["checkpoint"] = generator.name
+        setup = {}
+        if self._setup and checkpoint in ("", self.checkpoint):
+            setup = self._setup.story()
+            # Another checkpoint than the preset's own was chosen too.
+            if self._folder != self._setup.preset.checkpoint:
+                setup["checkpoint"] = generator.name
         made = Adapter(weights, *story, examples=examples, setup=setup, says_task=generator.says_task)
         return made, seconds
 
@@ -652,7 +653,7 @@ class Studio:
         message = {"role": "user", "content": prompt}
         shown: Chat = []
         for example in solved:
-            check_text(example.input, "solved example", self.limits.prompt)
+            check_length(example.input, "solved example", self.limits.prompt)
             shown += [{"role": "user", "content": example.input}]
             shown += [{"role": "assistant", "content": example.output}]
         chats: list[Chat] = [[*shown, *earlier, message] for earlier in history or [()] * (len(adapters) + 1)]
@@ -692,7 +693,7 @@ class Studio:
         checked = check_examples((e.input, e.output) for e in examples)
         for text in (example.input for example in checked):
             name = f"input that starts {text[:40]!r}"
-            check_text(text, name, self.limits.prompt)
+            check_length(text, name, self.limits.prompt)
             # No token is shorter than a byte: few need be looked at. Later, all passes would be in vain.
             if len(f"{text}{most}".encode()) + _TEMPLATE > base.context_length:
                 try:

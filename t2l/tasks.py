@@ -155,7 +155,8 @@ def read_suites(
             told = (task.train, task.test, task.split, task.descriptions, task.metric, task.choices)
             if seen.setdefault(name, told) != told:
                 raise T2LError(f"{folder} has another task {name!r} than the folders before; rename one.")
-        tasks |= _fitting(every, folder, split, open_license)
+        # The first folder's, where what nobody compares differs.
+        tasks = _fitting(every, folder, split, open_license) | tasks
     return dict(sorted(tasks.items()))
 
 

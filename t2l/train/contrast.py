@@ -178,21 +178,16 @@ def learned(folder: str | Path) -> list[str]:
 
     Of a multi-task LoRA, OUT/adapter or OUT/best, those that stand in OUT/run.json.
     """
-    if not Path(folder, _CONFIG).is_file():
-        found = _json(Path(folder).resolve().parent / "run.json")
-        names = found.get("tasks_learned") if isinstance(found, dict) else None
-    else:
-        found = _json(Path(folder, _CONFIG))
-        training = found.get("training") if isinstance(found, dict) else None
-        names = training.get("tasks") if isinstance(training, dict) else None
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def _json(file: Path) -> Any:
+    file, keys = Path(folder, _CONFIG), ("training", "tasks")
+    if not file.is_file():
+        file, keys = Path(folder).resolve().parent / "run.json", ("tasks_learned",)
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        names = json.loads(file.read_text(encoding="utf-8"))
+        for key in keys:
+            names = names[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def keep_out(wanted: Iterable[str], known: Iterable[str], source: str) -> None:

@@ -303,10 +303,9 @@ def train_multitask(run: MultitaskRun, sft: SFTConfig, fitting: FitConfig, out: 
         "unseen_tasks": [(only[0], first_ones(base, task, said(task))) for task in held_out],
     }
     groups = filled(groups, sft.patience)
-    memory, held = {}, ExitStack()
+    memory, held, found = {}, ExitStack(), trained_on(base, [*tasks, *held_out])
     # By name too: what begins at this LoRA must not take them for new.
-    learned = {"tasks_learned": [task.name for task in tasks]}
-    found = {**trained_on(base, [*tasks, *held_out]), **learned}
+    found = {**found, "tasks_learned": [task.name for task in tasks]}
 
     def save(network: nn.Module, name: str) -> None:
         if accelerator.is_main_process:

@@ -464,13 +464,15 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
     names = [task.name for task in tasks] or sorted(member.name for member in read_library(run.library))
     library = Library.open(run.library, [*names, *(task.name for task in held_out)])
     one_hot, fitted, index, encoder_id = run.condition == "one_hot", None, None, ""
+    before: list[str] = []
     if one_hot:
         conditions = list(torch.eye(len(names)).unsqueeze(1))
         trained, size = conditions, len(names)
     else:
         fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
         if run.encoder_adapter:
-            keep_out(run.val_tasks, learned(run.encoder_adapter), run.encoder_adapter)
+            before = learned(run.encoder_adapter)
+            keep_out(run.val_tasks, before, run.encoder_adapter)
         encoder = TextEncoder(run.encoder, fitted)
         tokens, encoder_id = run.condition == "tokens", encoder.id
         conditions = [
@@ -535,8 +537,7 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
     def export(plain: nn.Module, step: int) -> None:
         assert isinstance(plain, T2L)
         # What its encoder has learned from too, a later run must not take for new.
-        known = list(dict.fromkeys([*names, *learned(run.encoder_adapter)])) if fitted else names
-        training = {**facts, "tasks": known, "steps_done": step}
+        training = {**facts, "tasks": list(dict.fromkeys([*names, *before])), "steps_done": step}
         generator = Generator(
             units.finished(plain),
             run.encoder,

@@ -371,8 +371,7 @@ class SFTData:
         chosen, drawn, used = [], [], 0
         for index in draw.sample(range(free), min(self.config.examples_per_task, free)):
             prompt, answer = self.tokens(task, index, description)
-            # The shared start is counted once, as a bound: what the first two prompts have in common.
-            new = len(prompt) + len(answer) - (_common(chosen[0][0], prompt) if chosen else 0)
+            new = _added(chosen, prompt, answer)
             if chosen and used + new > self.config.tokens_per_row:
                 break
             chosen.append((prompt, answer))
@@ -460,6 +459,12 @@ def reserved(task: Task) -> int:
     return min(16, len(task.train) // 10)
 
 
+def _added(row: Sequence[Tokens], prompt: list[int], answer: list[int]) -> int:
+    """Tokens by which an example makes a row longer, at most."""
+    # The shared start is counted once, as a bound: what the first two prompts have in common.
+    return len(prompt) + len(answer) - (_common(row[0][0], prompt) if row else 0)
+
+
 def _common(a: list[int], b: list[int]) -> int:
     return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
@@ -518,10 +523,11 @@ def _short_rows(examples: Sequence[Tokens], most: int = 1024) -> Iterator[Sequen
     part: list[Tokens] = []
     used = 0
     for prompt, answer in examples:
-        new = len(prompt) + len(answer) - (_common(part[0][0], prompt) if part else 0)
+        new = _added(part, prompt, answer)
         if part and used + new > most:
             yield part
-            part, used, new = [], 0, len(prompt) + len(answer)
+            part, used = [], 0
+            new = _added(part, prompt, answer)
         part.append((prompt, answer))
         used += new
     yield part
@@ -672,8 +678,9 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     before = list(start.training.get("tasks", ())) if start else []
     keep_out(run.val_tasks, before, run.init)
     for source in filter(None, (run.encoder_adapter, run.offset)):
-        keep_out(run.val_tasks, learned(source), source)
-        before += learned(source)
+        names = learned(source)
+        keep_out(run.val_tasks, names, source)
+        before += names
     if start and start.encoder_name != run.encoder:
         raise T2LError(f"{run.init} reads descriptions by {start.encoder_name}, not by {run.encoder}.")
     fitted = load_encoder_adapter(run.encoder_adapter) if run.encoder_adapter else None
