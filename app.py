@@ -56,6 +56,7 @@ LIMITS = {
     "shelf_bytes": "of one visitor's adapters; those used longest ago make room",
     "visitors_bytes": "of all visitors' adapters; the shelves used longest ago make room",
     "batch": "descriptions of one batch",
+    "scored": "tokens that the answers of one measurement may have together",
     "at_once": "visitors who are answered at the same time",
     "waiting": "visitors who wait for that; more are turned away",
 }
@@ -133,6 +134,9 @@ def serve(args: argparse.Namespace) -> int:
     if spaces or args.share:
         # A public address is not for a model that may not load.
         studio.load()
+    # Else gradio would ask a proxy of the environment whether the page is there.
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
     demo = build(studio)
     # Both are said: on ZeroGPU gradio would let one visitor wait and turn all others away.
     demo.queue(max_size=limits.waiting, default_concurrency_limit=limits.at_once)

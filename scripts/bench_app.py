@@ -23,6 +23,7 @@ import psutil
 import torch
 
 from t2l.base import DEFAULT_BASE, BaseModel, quiet
+from t2l.errors import T2LError, run_script
 from t2l.studio import Studio
 
 APP = Path(__file__).resolve().parent.parent / "app.py"
@@ -53,7 +54,7 @@ def running(dtype: str, log: Path, most: float = 300) -> Iterator[tuple[str, psu
             except OSError:
                 time.sleep(0.05)
         else:
-            raise TimeoutError(f"No page: {log.read_text()[-2000:]}")
+            raise T2LError(f"No page: {log.read_text()[-2000:]}")
         yield url, psutil.Process(app.pid)
     finally:
         app.terminate()
@@ -82,20 +83,20 @@ def call(url: str, name: str, **values: Any) -> Iterator[tuple[str, Any]]:
 
 
 def comparison(url: str, tokens: int) -> tuple[float, float]:
-    """Seconds of one visitor to the first token and to the end; RuntimeError where an answer ends early."""
+    """Seconds of one visitor to the first token and to the end; T2LError where an answer ends early."""
     start, first, texts = time.perf_counter(), 0.0, []
     values = {"prompt": PROMPT, "descriptions": [DESCRIPTION], "strength": STRENGTH, "max_new_tokens": tokens}
     for kind, data in call(url, "compare", **values):
         if kind == "error":
-            raise RuntimeError(data)
+            raise T2LError(str(data))
         if texts or any([data[0]["base"], *data[0]["adapted"]]):
             first = first or time.perf_counter() - start
             texts.append(data[0])
     seconds = time.perf_counter() - start
     # The last say that all is done, and the one before may be whole already; until then both must have grown.
-    before, end = texts[-5], texts[-1]
+    before, end = texts[-min(5, len(texts))], texts[-1]
     if before["base"] == end["base"] or before["adapted"] == end["adapted"]:
-        raise RuntimeError(f"An answer ended before {tokens} tokens; choose another prompt.")
+        raise T2LError(f"An answer ended before {tokens} tokens; choose another prompt.")
     return first, seconds
 
 
@@ -218,4 +219,4 @@ def _rounded(values: dict[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -16,6 +16,7 @@ import torch
 from t2l.adapter import Adapter
 from t2l.base import DEFAULT_BASE, BaseModel, quiet
 from t2l.engine import Decoding, decode
+from t2l.errors import run_script
 from t2l.lora import LoRAWeights, stack
 from t2l.packed import pack_linears
 
@@ -116,4 +117,4 @@ def _rounded(values: dict[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -7,7 +7,7 @@ import argparse
 import json
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import T2LError
+from t2l.errors import run_script
 from t2l.eval.cost import cost
 from t2l.generator import Generator
 from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
@@ -29,10 +29,7 @@ def main() -> None:
     generator = Generator.load(find_checkpoint(args.checkpoint))
     base = BaseModel.load(generator.spec.base_model, dtype=args.dtype)
     task = pick(read_suites(args.tasks.split(",")), [args.name])[args.name]
-    try:
-        found = cost(base, generator, task, repeats=args.repeats, n=args.examples, shots=args.shots)
-    except T2LError as err:
-        raise SystemExit(str(err)) from err
+    found = cost(base, generator, task, repeats=args.repeats, n=args.examples, shots=args.shots)
     if args.json:
         print(json.dumps(found))
         return
@@ -49,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

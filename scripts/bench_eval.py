@@ -22,7 +22,7 @@ from t2l.eval.run import answer
 from t2l.generator import Generator
 from t2l.packed import pack_linears
 from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
-from t2l.tasks import read_suite
+from t2l.tasks import pick, read_suite
 
 SUITE = Path(__file__).resolve().parent.parent / "data" / "suite"
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
-    task = read_suite(SUITE)[args.task]
+    task = pick(read_suite(SUITE), [args.task])[args.task]
     generator = Generator.load(find_checkpoint(args.checkpoint))
     # PEFT runs on a model of its own: packed weights are part of what is measured.
     plain, ours = (BaseModel.load(generator.spec.base_model, dtype=args.dtype) for _ in range(2))

@@ -15,6 +15,7 @@ import torch
 
 from t2l.base import BaseModel
 from t2l.engine import Decoding, decode
+from t2l.errors import run_script
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec, LoRAWeights, stack
 from t2l.presets import PRESETS
@@ -165,4 +166,4 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

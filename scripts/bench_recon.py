@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from t2l.adapter import Adapter
+from t2l.errors import run_script
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
 from t2l.train import recon
@@ -93,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

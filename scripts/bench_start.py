@@ -14,11 +14,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+from t2l.errors import T2LError, run_script
+
 APP = Path(__file__).resolve().parent.parent / "app.py"
 
 
 def until_ready(most: float) -> float:
-    """Starts the app on a free port, waits for its page and stops it; TimeoutError after `most` seconds."""
+    """Starts the app on a free port, waits for its page and stops it; T2LError after `most` seconds."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -27,13 +29,13 @@ def until_ready(most: float) -> float:
     app = subprocess.Popen([sys.executable, str(APP), "--port", str(port)], env=environment)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        while time.perf_counter() - start < most:
+        while time.perf_counter() - start < most and app.poll() is None:
             try:
                 if opener.open(f"http://127.0.0.1:{port}/health", timeout=5).status == 200:
                     return time.perf_counter() - start
             except OSError:
                 time.sleep(0.05)
-        raise TimeoutError(f"No page after {most} s.")
+        raise T2LError(f"No page after {time.perf_counter() - start:.0f} s; the app's own words are above.")
     finally:
         app.terminate()
         app.wait()
@@ -59,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -93,7 +93,9 @@ def installed() -> Path:
         packages = [f"node-llama-cpp@{VERSION}", f"@node-llama-cpp/{PLATFORMS[system]}@{VERSION}"]
         # Optional packages are its libraries for GPUs, of hundreds of megabytes.
         options = ["--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"]
-        subprocess.run([npm, "install", *options, *packages], cwd=folder, check=True)
+        made = subprocess.run([npm, "install", *options, *packages], cwd=folder)
+        if made.returncode:
+            raise T2LError(f"npm could not install {', '.join(packages)}; its words are above.")
         (folder / "done").touch()
     return folder
 

@@ -1,5 +1,5 @@
 """Trained tasks: what a generator's adapters keep of one LoRA trained for each task, on test examples.
-Peer in the same run: a LoRA each by the same loop, of the same shapes, on as many examples of its task."""
+Peer in the same run: a LoRA each by the same loop, of the same shapes, by rows of its own task alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from t2l.generator import Generator
 from t2l.lora import LoRAWeights
 from t2l.packed import pack_linears
 from t2l.studio import DEFAULT_CHECKPOINT, find_checkpoint
-from t2l.tasks import Task, read_suites
+from t2l.tasks import Task, pick, read_suites
 from t2l.train.loop import FitConfig, fit
 from t2l.train.sft import SFTConfig, SFTData, kept_out, sft_loss, validation
 
@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--tokens-per-row", type=int, default=96)
     parser.add_argument("--rates", default="1e-3,3e-3", help="the one with the lowest kept-out loss counts")
     parser.add_argument("--limit", type=int, default=50, help="test examples of each task")
+    parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
@@ -85,10 +86,10 @@ def main() -> None:
     apart = [task for task in trained if not task.family]
     tasks = apart[:: max(1, len(apart) // args.n_tasks)][: args.n_tasks]
     if args.names:
-        tasks = [task for task in trained if task.name in args.names.split(",")]
+        tasks = list(pick({task.name: task for task in trained}, args.names.split(",")).values())
     if not tasks:
         raise T2LError("The checkpoint was trained on none of these tasks; give its --tasks folders.")
-    base = BaseModel.load(generator.spec.base_model, dtype="bfloat16")
+    base = BaseModel.load(generator.spec.base_model, dtype=args.dtype)
     base.model.set_attn_implementation("eager")
     pack_linears(base.model)
     tries = {

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import run_script
+from t2l.errors import T2LError, run_script
 from t2l.eval.run import evaluate
 from t2l.generator import Generator
 from t2l.lora import stack
@@ -35,11 +35,21 @@ FORMS = {
 }
 
 
+def forms_of(given: str) -> list[str]:
+    """The forms that a command names; raises T2LError for one that there is not."""
+    forms = given.split(",")
+    if strange := next((form for form in forms if form not in FORMS), None):
+        raise T2LError(f"There is no form {strange!r}; choose among {', '.join(FORMS)}.")
+    return forms
+
+
 def spread(tasks: Iterable[Task]) -> list[Task]:
-    """The tasks in an order whose beginnings hold as many categories as they can."""
+    """The tasks in an order whose beginnings hold as many categories as they can; T2LError for none."""
     by_category: dict[str, list[Task]] = {}
     for task in sorted(tasks, key=lambda task: task.name):
         by_category.setdefault(task.category, []).append(task)
+    if not by_category:
+        raise T2LError("None of these tasks can be used; give other --tasks.")
     rounds = max(map(len, by_category.values()))
     return [group[i] for i in range(rounds) for group in by_category.values() if i < len(group)]
 
@@ -83,13 +93,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
-    folders = tuple(args.tasks.split(","))
+    folders, forms = tuple(args.tasks.split(",")), forms_of(args.forms)
     suite = read_suites(folders, split="train")
     names = [member.name for member in read_library(args.library)]
     order = spread(suite[name] for name in names if name in suite)
     base = BaseModel.load(dtype="bfloat16")
     work, rows = Path(args.work), []
-    for size in map(int, args.sizes.split(",")):
+    for size in sorted({min(int(size), len(order)) for size in args.sizes.split(",")}):
         tasks = order[:size]
         library = Library.open(args.library, [task.name for task in tasks])
         part = ",".join(str(library.folders[task.name]) for task in tasks)
@@ -111,7 +121,7 @@ def main() -> None:
         errors = [statistics.mean(map(float, errors.values())) for errors in off_the_mean(library)]
         row = {"form": "mean", "stored": library.spec.n_parameters, "error": statistics.mean(errors)}
         rows.append({**row, **scored("mean"), **facts})
-        for form in args.forms.split(","):
+        for form in forms:
             variant, share = FORMS[form]
             run = ReconRun(
                 part,

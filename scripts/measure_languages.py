@@ -16,7 +16,7 @@ import yaml
 from t2l.base import quiet
 from t2l.errors import run_script
 from t2l.studio import DEFAULT_CHECKPOINT, Studio
-from t2l.tasks import read_suites
+from t2l.tasks import pick, read_suites
 
 TRANSLATIONS = Path(__file__).resolve().parent.parent / "data" / "translations.yaml"
 
@@ -31,7 +31,7 @@ def main() -> None:
     quiet()
     said = yaml.safe_load(TRANSLATIONS.read_text(encoding="utf-8"))
     rows, names = [], list(said)
-    suite = read_suites(args.tasks.split(",")) if args.n else {}
+    suite = pick(read_suites(args.tasks.split(",")), names) if args.n else {}
     with tempfile.TemporaryDirectory() as shelf:
         studio = Studio(args.checkpoint, shelf=shelf)
         for number, name in enumerate(names):

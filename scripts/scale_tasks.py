@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from compress import FORMS, mean_score, spread, stored
+from compress import FORMS, forms_of, mean_score, spread, stored
 
 from t2l.base import BaseModel, quiet
 from t2l.errors import run_script
@@ -40,11 +40,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
-    folders = tuple(args.tasks.split(","))
+    folders, forms = tuple(args.tasks.split(",")), forms_of(args.forms)
     order = spread(training_tasks(folders, (), True)[0])
     sizes = sorted({min(int(size), len(order)) for size in args.sizes.split(",")})
     # Sizes first, so that a comparison of forms at one size repeats none of them.
-    runs = [(size, form) for size in sizes for form in args.forms.split(",")]
+    runs = [(size, form) for size in sizes for form in forms]
     for size, form in runs:
         variant, share = FORMS[form]
         run = SFTRun(

@@ -12,6 +12,8 @@ from typing import Any
 from bench_app import running
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from t2l.errors import run_script
+
 REPO = Path(__file__).resolve().parent.parent
 PLURAL, SNAKE = "Output the plural of the noun.", "Write the phrase in snake_case."
 NOUNS = b"input,expected\nhammer,hammers\nmouse,mice\nchild,children\nlibrary,libraries\nbox,boxes\n"
@@ -109,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

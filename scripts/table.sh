@@ -4,8 +4,11 @@
 # public benchmarks, by commas (all of split eval, all of split train, none). In OUT other than results docs stay as they are.
 #   bash scripts/table.sh SUITES LIBRARY MULTITASK [OUT]
 set -euo pipefail
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
+suites=$(tr , '\n' <<<"$1" | while read -r suite; do absolute "$suite"; done | paste -sd,)
+library=$(absolute "$2") multitask=$(absolute "$3")
 cd "$(dirname "$0")/.."
-suites=$1 library=$2 multitask=$3 out=${4:-results}
+out=${4:-results}
 python=${PYTHON:-.venv/bin/python}
 
 evaluate() {
@@ -18,7 +21,7 @@ seen() { evaluate --split train ${TRAINED:+--names "$TRAINED"} --limit 30 --out 
 loras=(--library "$library" --multitask "$multitask")
 
 held "${loras[@]}" --checkpoint smollm2-135m-t2l-m --methods base,description,icl_1,icl_3,icl,icl_10,description_icl,\
-t2l,t2l_told,t2l_told_icl,t2l_told_other,t2l_junk,mean,multitask,nearest,arrow
+t2l,t2l_told,t2l_told_icl,t2l_told_other,mean,multitask,nearest,arrow
 for size in l s; do
     held --checkpoint smollm2-135m-t2l-$size --methods t2l,t2l_other,t2l_junk
 done

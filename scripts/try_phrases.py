@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from t2l.base import BaseModel, quiet
-from t2l.errors import run_script
+from t2l.errors import T2LError, run_script
 from t2l.eval.metrics import strict
 from t2l.eval.run import answer
 from t2l.generator import Generator
@@ -28,11 +28,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
+    try:
+        asked = yaml.safe_load(Path(args.phrases).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as err:
+        raise T2LError(f"{args.phrases} cannot be read ({err}); give a file like {PHRASES}.") from err
     generator = Generator.load(find_checkpoint(args.checkpoint))
     base = BaseModel.load(generator.spec.base_model, dtype=args.dtype)
     pack_linears(base.model)
     right = {}
-    for name, task in yaml.safe_load(Path(args.phrases).read_text(encoding="utf-8")).items():
+    for name, task in asked.items():
         inputs = [example["input"] for example in task["examples"]]
         wanted = [example["output"] for example in task["examples"]]
         right[name] = 0

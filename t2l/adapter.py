@@ -206,8 +206,8 @@ class Adapter:
                 LoRAWeights(spec, *({k: side[k] for k in spec.targets} for side in (weights.A, weights.B))),
                 check_text(condition, "condition", MAX_DESCRIPTION) if condition else "",
                 title(str(story["generator"])),
-                str(story["generator_id"]),
-                str(story["base_weights_id"]),
+                _mark(story["generator_id"]),
+                _mark(story["base_weights_id"]),
                 # The name of a repo is an address: it stays whole.
                 title(str(story["source"]), MAX_SOURCE),
                 Examples.from_json(examples) if examples else None,
@@ -237,12 +237,21 @@ def how_asked(adapter: Adapter) -> str:
     return f"{_ASKED}behind the description above {where}: it was trained so, and answers worse without it."
 
 
+def _mark(value: Any) -> str:
+    """What names weights; raises ValueError for what could not be written again."""
+    if (text := str(value)) != title(text, MAX_SOURCE):
+        raise ValueError(f"{text[:80]!r} names no weights")
+    return text
+
+
 def _read_setup(setup: Any) -> dict[str, str]:
     """What a folder says of its preset; raises ValueError where it is no short text."""
     if not isinstance(setup, dict) or len(setup) > 8:
         raise ValueError("its setup is not told rightly")
     if not all(isinstance(value, str) and len(key + value) <= 300 for key, value in setup.items()):
         raise ValueError("its setup is not told rightly")
+    for text in (*setup, *setup.values()):
+        text.encode()  # a ValueError for half a character, which could not be written again
     return setup
 
 

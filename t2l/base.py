@@ -20,7 +20,15 @@ from torch import nn
 
 from t2l.attach import spec_for
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, free_megabytes, sha256, unreadable, weight_files
+from t2l.files import (
+    cache_folder,
+    complete_or_absent,
+    free_megabytes,
+    read_tokenizer,
+    sha256,
+    unreadable,
+    weight_files,
+)
 from t2l.lora import LoRASpec
 
 DEFAULT_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -79,7 +87,7 @@ class BaseModel:
         gguf = embedded_gguf() if name == DEFAULT_BASE else None
         source = str(converted(gguf, say or _stderr)) if gguf else name
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source)
+            tokenizer = read_tokenizer(AutoTokenizer, source)
             options: dict[str, Any] = {"dtype": kind, "output_loading_info": True, **quantised}
             if device == "split":
                 options["device_map"] = "auto"

@@ -269,7 +269,7 @@ def _made(adapter: Adapter) -> str:
         command += ["--"] * adapter.condition.startswith("-") + [adapter.condition]
     return (
         f"In one forward pass, without training, by the hypernetwork `{name}` (`{adapter.generator_id}`), "
-        f"which read {read}. This makes it again:\n\n"
+        f"which read {read}. This makes it again where that checkpoint is:\n\n"
         f"{_fenced(shlex.join(command), 'bash')}\n\n{_setup(adapter)}{digest}"
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from t2l import __version__
-from t2l.errors import T2LError
+from t2l.errors import T2LError, check_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 stream.reconfigure(errors="replace")
         result = args.run(args)
         if args.json:
-            print(json.dumps(result, ensure_ascii=False))
+            print(json.dumps(result))
         sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes once more at its end, and would complain.
@@ -428,6 +428,7 @@ _TRAIN_HELP = {
     "accumulate": "passes that a step is cut into, to save memory; the numbers stay the same",
     "mixed_precision": "no or bf16",
     "gradient_checkpointing": "compute the base's layers again in the backward pass, to save memory",
+    "int8": "the base multiplies in 8 bits (float32 on a CPU): faster steps, gradients a little rounded",
     "patience": "validations without a lower loss that end training (0: never)",
     "names": "only these tasks, separated by commas",
     "offset": "folder of an adapter, such as a multi-task LoRA, that what is generated is added to",
@@ -679,6 +680,9 @@ def _compare(args: argparse.Namespace) -> dict[str, Any]:
         tuple(args.stop),
     )
     studio = _studio(args)
+    for prompt in args.prompts:
+        # All of them before the first is answered, whose answer would be lost.
+        check_text(prompt, "prompt", studio.limits.prompt)
     studio.check_memory()
     made = studio.describe(args.description)
     print(f"Adapter {made.adapter.id}: {made.adapter.condition}")

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from t2l.attach import attached, merge, spec_for
 from t2l.errors import T2LError
-from t2l.files import cache_folder, complete_or_absent, sha256, unreadable, weight_files
+from t2l.files import cache_folder, complete_or_absent, read_tokenizer, sha256, unreadable, weight_files
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.packed import pack_linears
 
@@ -61,6 +61,10 @@ _KNOWN = {
 }
 # A base LLM as its own encoder, as the published code uses it: no chat template.
 _LANGUAGE_MODEL = _Known("last", max_tokens=8192, dtype=torch.bfloat16)
+
+
+# Tokens of a prompt that are read at once.
+_CHUNK = 512
 
 
 def add_full_stop(text: str) -> str:
@@ -108,10 +112,10 @@ class TextEncoder:
         try:
             dtype = known.dtype if known else torch.float32
             if settings := _published_gte(source):
-                self._tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(source)
+                self._tokenizer: Any = read_tokenizer(PreTrainedTokenizerFast, source)
                 self._model: Any = _load_gte(source, settings, dtype)
             else:
-                self._tokenizer = AutoTokenizer.from_pretrained(source)
+                self._tokenizer = read_tokenizer(AutoTokenizer, source)
                 options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
                 loaded: Any = AutoModel.from_pretrained(source, **options)
                 self._model, report = loaded
@@ -203,9 +207,10 @@ class TextEncoder:
 
         Prompts are read as they are: no template, no full stop. masked: zeros follow; else the states of
         padding, as the published Drag-and-Drop code has it. More tokens than the encoder reads at once are
-        cut into chunks. Raises T2LError for a length of no whole chunks, and for prompts it cannot read.
+        cut into chunks, at most 512 each as in the published code. Raises T2LError for a length of no whole
+        chunks, and for prompts it cannot read.
         """
-        chunk = min(length, self._known.max_tokens)
+        chunk = min(length, _CHUNK, getattr(self._model.config, "max_position_embeddings", _CHUNK))
         if length % chunk:
             raise T2LError(
                 f"A length of {length} tokens cannot be cut into chunks of {chunk}; take a multiple of it."

@@ -133,7 +133,7 @@ def _records(text: str) -> list[tuple[Any, Any]]:
         if text.lstrip().startswith("["):
             records = json.loads(text)
         else:
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+            records = [json.loads(line) for line in text.split("\n") if line.strip()]
     except (ValueError, RecursionError) as err:
         raise T2LError(f"The file is not JSON ({str(err)[:100]}); {_REMEDY}.") from err
     found = []

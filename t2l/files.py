@@ -12,6 +12,7 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from t2l.errors import T2LError
 
@@ -89,6 +90,19 @@ def unreadable() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import StrictDataclassError
 
     return OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, StrictDataclassError
+
+
+def read_tokenizer(kind: Any, source: str) -> Any:
+    """The tokenizer of a model by Hub id or folder; kind: the class of transformers that reads it.
+
+    Raises what `unreadable` lists: ValueError also where its file is damaged.
+    """
+    try:
+        return kind.from_pretrained(source)
+    except Exception as err:
+        if type(err) is Exception:  # what the Rust library raises for a file that it cannot read
+            raise ValueError(f"tokenizer.json: {err}") from err
+        raise
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -126,8 +126,9 @@ class Limits:
     description, prompt: characters. new_tokens: of one answer. adapters: beside the base in one comparison,
     the control not counted. shelf_bytes: one visitor's adapters; those used longest ago make room.
     visitors_bytes: all visitors' adapters together; the shelves used longest ago make room. batch: the
-    descriptions of one batch. at_once: visitors
-    who are answered at the same time. waiting: those who may wait. Raises T2LError for what cannot work.
+    descriptions of one batch. scored: tokens that the answers of one measurement may have together. at_once:
+    visitors who are answered at the same time. waiting: those who may wait. Raises T2LError for what cannot
+    work.
     """
 
     description: int = MAX_DESCRIPTION
@@ -137,6 +138,7 @@ class Limits:
     shelf_bytes: int = 200_000_000
     visitors_bytes: int = 10_000_000_000
     batch: int = 100
+    scored: int = 500_000
     at_once: int = 4
     waiting: int = 64
 
@@ -287,6 +289,7 @@ class Studio:
         # Of its own: who lists a shelf must not wait for an adapter in the making, or for the base.
         self._shelf_lock = threading.Lock()
         self._generators: dict[str, Generator] = {}
+        self._unfit: dict[str, str] = {}
         self._engine: Engine | None = None
         self._norms: dict[str, Tensor] = {}
         self._failure = ""
@@ -309,14 +312,18 @@ class Studio:
                 f"There is no checkpoint {str(name)[:80]!r}; choose {', '.join(checkpoint_names())}."
             )
         with self._lock:
+            if name in self._unfit:
+                raise T2LError(self._unfit[name])
             if name not in self._generators:
                 quiet()
                 made = self._load(name)
                 if name != self.checkpoint and made.spec.base_model != self.generator.spec.base_model:
-                    raise T2LError(
+                    # Kept: to find it out once more takes seconds in which everybody waits.
+                    self._unfit[name] = (
                         f"The checkpoint {name} is for {made.spec.base_model}, but the loaded base is "
                         f"{self.generator.spec.base_model}; choose a checkpoint for that."
                     )
+                    raise T2LError(self._unfit[name])
                 self._generators[name] = made
             return self._generators[name]
 
@@ -705,10 +712,7 @@ class Studio:
     def _score(
         self, examples: Sequence[Example], columns: Sequence[LoRAWeights], told: Sequence[str]
     ) -> Iterator[Scores]:
-        tokenizer = self.engine.base.tokenizer
-        longest = max(len(tokenizer(e.output, add_special_tokens=False)["input_ids"]) for e in examples)
-        # Room to go on behind what is right: an answer that is cut off there is not right by chance.
-        tokens = min(longest + _BEYOND, self.limits.new_tokens)
+        tokens = self._answer_tokens(examples, len(columns))
         return score(
             self._ask,
             lambda text, column: self.engine.base.told([{"role": "user", "content": text}], told[column]),
@@ -716,6 +720,19 @@ class Studio:
             stack(align(columns)),
             tokens,
         )
+
+    def _answer_tokens(self, examples: Sequence[Example], columns: int) -> int:
+        """Tokens that an answer to any of the examples may have; T2LError where all would be too many."""
+        tokenizer = self.engine.base.tokenizer
+        longest = max(len(tokenizer(e.output, add_special_tokens=False)["input_ids"]) for e in examples)
+        # Room to go on behind what is right: an answer that is cut off there is not right by chance.
+        tokens = min(longest + _BEYOND, self.limits.new_tokens)
+        if (wanted := len(examples) * columns * tokens) > self.limits.scored:
+            raise T2LError(
+                f"{len(examples):,} examples, {columns} columns and answers of up to {tokens:,} tokens make "
+                f"{wanted:,} tokens, the most is {self.limits.scored:,}; give fewer or shorter examples."
+            )
+        return tokens
 
     def _ask(self, chats: Sequence[Chat], columns: LoRAWeights, decoding: Decoding) -> Iterator[list[str]]:
         return _arrived(self._answers(chats, columns, decoding))
@@ -742,6 +759,7 @@ class Studio:
         texts = list(dict.fromkeys([*own, *filter(generator.encoder.fits, made_up)]))
         checked = self._checked(examples, texts if generator.says_task else [])
         choosing, reporting = halves(checked)
+        self._answer_tokens(choosing, len(texts))
         with self._lock:
             made = generator.generate([Condition(text) for text in texts])
         return self._choose(texts, made, choosing, reporting, checkpoint, visitor)

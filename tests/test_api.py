@@ -568,6 +568,31 @@ def test_curl_makes_an_adapter_and_streams_a_comparison(app, studio: Studio) -> 
     assert kind == "error" and "prompt is empty" in told["error"]
 
 
+# In a process of its own: gradio leaves event loops behind.
+SEATS = """
+import asyncio
+import gradio as gr
+from gradio.routes import App
+from t2l.studio import Studio
+from t2l.ui import build
+
+demo = build(Studio())
+seats = App.create_app(demo).state_holder
+(listing,) = (fn for fn in demo.fns.values() if fn.api_name == "list_checkpoints")
+# Gradio takes the name of a call by plain HTTP for the name of a session; a page's has one of its own.
+for session in ("page", "call"):
+    asked = {"state": seats[session], "session_hash": session, "event_id": "call"}
+    made = asyncio.run(demo.process_api(block_fn=listing, inputs=[], request=gr.Request(), **asked))
+    assert made["data"][0][0]["default"]
+print(sorted(seats.session_data))
+"""
+
+
+def test_a_call_by_plain_http_takes_no_seat_of_a_visitors() -> None:
+    made = subprocess.run([sys.executable, "-c", SEATS], cwd=REPO, capture_output=True, text=True)
+    assert made.stdout == "['page']\n", made.stderr
+
+
 def test_twenty_at_once_get_what_each_gets_alone(visit: Callable[..., Client], studio: Studio) -> None:
     tasks = [
         "Output the plural of the noun.",

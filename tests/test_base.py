@@ -228,6 +228,11 @@ def test_a_damaged_local_base_is_refused_by_name(tiny_folder: Path) -> None:
     config.write_text("{")
     refused("config")
     config.write_text(settings)
+    tokenizer = tiny_folder / "tokenizer.json"
+    whole = tokenizer.read_bytes()
+    tokenizer.write_text('{"added_tokens": []}')
+    refused("tokenizer.json: Model missing")
+    tokenizer.write_bytes(whole)
     (tiny_folder / "chat_template.jinja").unlink()
     with pytest.raises(T2LError, match=r"tiny has no chat template; choose an instruction-tuned base"):
         BaseModel.load(str(tiny_folder), dtype="float32", device="cpu")

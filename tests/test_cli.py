@@ -42,6 +42,11 @@ def test_compare_answers_every_prompt(capsys) -> None:
     assert all(set(row) == {"prompt", "base", "adapted"} for row in result["results"])
 
 
+def test_compare_refuses_a_prompt_before_any_is_answered(capsys) -> None:
+    status, text, said = run(capsys, "compare", PLURAL, "hammer", " ", "--json")
+    assert status == 2 and "prompt is empty" in said and "Adapter" not in text
+
+
 def test_a_reader_that_goes_away_ends_the_command_without_a_complaint() -> None:
     command = [sys.executable, "-m", "t2l", "report", "results/baselines.jsonl"]
     asked = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

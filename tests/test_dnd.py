@@ -396,17 +396,19 @@ def test_states_are_those_of_transformers_and_long_prompts_are_cut(encoder) -> N
 
 
 def test_more_tokens_than_the_encoder_reads_are_read_in_chunks(encoder) -> None:
-    long = " ".join(["river"] * 400)
+    long = " ".join(["river"] * 700)
     for masked in (True, False):
-        made = encoder.prompt_states(["toaster", long], 512, masked=masked)
-        assert made.shape == (2, 512, 384) and torch.isfinite(made).all()
-    ids = encoder._tokenizer([long], return_tensors="pt")["input_ids"][:, 256:402]
+        made = encoder.prompt_states(["toaster", long], 1024, masked=masked)
+        assert made.shape == (2, 1024, 384) and torch.isfinite(made).all()
+    ids = encoder._tokenizer([long], return_tensors="pt")["input_ids"][:, 512:702]
     with torch.no_grad():
         expected = encoder._model(input_ids=ids).last_hidden_state[0]
-    made = encoder.prompt_states([long], 512)
-    torch.testing.assert_close(made[0, 256:402], expected, atol=1e-4, rtol=1e-4)
+    made = encoder.prompt_states([long], 1024)
+    torch.testing.assert_close(made[0, 512:702], expected, atol=1e-4, rtol=1e-4)
+    # As long as the published ones' shortest.
+    assert encoder.prompt_states(["toaster"], 384).shape == (1, 384, 384)
     with pytest.raises(T2LError, match="multiple"):
-        encoder.prompt_states(["toaster"], 300)
+        encoder.prompt_states(["toaster"], 600)
 
 
 def test_the_mean_over_draws_is_the_adapter_of_many_prompts(generator) -> None:

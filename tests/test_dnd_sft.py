@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import random
+import shutil
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import tiny_base
 import torch
+from safetensors.torch import load_file, save_file
 
 from t2l.adapter import Adapter
 from t2l.base import BaseModel
@@ -52,6 +55,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loras = {"base": base, "targets": tiny_base.TARGETS, "rank": 2, "alpha": 4, "dtype": "float32"}
     fitting = FitConfig(**{**FIT, "learning_rate": 0.02})
     train_multitask(MultitaskRun((suite,), **loras), SFTConfig(**ROWS), fitting, folder / "multitask")
+    # As one from elsewhere, which does not tell that it has learned what is kept out below.
+    (folder / "multitask/run.json").rename(folder / "told.json")
     run = LibraryRun((suite,), **loras, snapshots=3, shared_a=str(folder / "multitask/adapter"))
     train_library(run, SFTConfig(**ROWS), fitting, folder / "library")
     asked = DnDRun(
@@ -64,6 +69,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(place: Path, **changes) -> DnDSFTRun:
     given = {"init": str(place / "dnd/generator"), "tasks": (str(place / "suite"),), "dtype": "float32"}
     return DnDSFTRun(**{**given, "pool": 12, **changes})
+
+
+def of_library(place: Path) -> LibraryRun:
+    run = json.loads((place / "library/training/run.json").read_text())
+    return LibraryRun(**{field.name: run[field.name] for field in fields(LibraryRun)})
 
 
 SFT = SFTConfig(tasks_per_step=3, examples_per_task=4)
@@ -100,6 +110,31 @@ def test_a_start_of_another_form_is_refused(place: Path, tmp_path: Path) -> None
     )
     with pytest.raises(T2LError, match="has rank 2, but 4 is expected"):
         train_library(run, SFTConfig(**ROWS), FitConfig(**FIT), tmp_path / "library")
+
+
+def test_what_the_shared_a_has_learned_cannot_be_kept_out(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "multitask", tmp_path / "multitask")
+    shutil.copy(place / "told.json", tmp_path / "multitask/run.json")
+    shared = {"shared_a": str(tmp_path / "multitask/adapter"), "snapshots": 1}
+    run = replace(of_library(place), names=("twice", "last", "first"), **shared)
+    train_library(run, SFTConfig(tasks_per_step=2), FitConfig(steps=1), tmp_path / "library")
+    asked = DnDRun(str(tmp_path / "library"), run.tasks, val_tasks=("twice",))
+    with pytest.raises(T2LError, match="library was trained on twice, which is to be kept out"):
+        train_dnd(asked, FitConfig(**FIT), tmp_path)
+
+
+def test_a_library_does_not_go_on_with_another_shared_a(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "library", tmp_path / "library")
+    run, fitting = of_library(place), FitConfig(**{**FIT, "learning_rate": 0.02})
+    assert train_library(run, SFTConfig(**ROWS), fitting, tmp_path / "library") == len(tiny_base.TASKS)
+    file = place / "multitask/adapter/adapter_model.safetensors"
+    whole = file.read_bytes()
+    save_file({key: value + 1 for key, value in load_file(file).items()}, file)
+    try:
+        with pytest.raises(T2LError, match=r"other settings \(shared_a_sha256 was"):
+            train_library(run, SFTConfig(**ROWS), fitting, tmp_path / "library")
+    finally:
+        file.write_bytes(whole)
 
 
 def test_what_adapters_answer_gets_better_than_the_mean_adapters_answers(made: Path) -> None:

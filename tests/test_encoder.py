@@ -199,6 +199,13 @@ def test_damaged_weights_are_refused_by_name(copy_of: Path) -> None:
         TextEncoder(str(copy_of))
 
 
+def test_a_damaged_tokenizer_is_refused_by_name(copy_of: Path) -> None:
+    (copy_of / "tokenizer.json").unlink()
+    (copy_of / "tokenizer.json").write_text('{"added_tokens": []}', "utf-8")
+    with pytest.raises(T2LError, match=r"copy' cannot be loaded \(tokenizer.json: Model missing"):
+        TextEncoder(str(copy_of))
+
+
 def test_weights_that_lack_some_are_refused(copy_of: Path) -> None:
     weights = load_file(copy_of / "model.safetensors")
     (copy_of / "model.safetensors").unlink()

@@ -43,6 +43,8 @@ def test_what_programs_write_is_read(data: bytes) -> None:
 def test_numbers_of_json_and_lines_within_quotes_are_texts() -> None:
     assert read_examples(b'[{"input": 3, "expected": 4.5}]') == (Example("3", "4.5"),)
     assert read_examples(b'input,expected\n"two\nlines",one\n') == (Example("two\nlines", "one"),)
+    # Such a break is no end of a line to JSON.
+    assert read_examples('{"input": "a\u2028b", "expected": "c"}\n'.encode()) == (Example("a\u2028b", "c"),)
     # What a spreadsheet would call a formula is a text like any other.
     assert read_examples(b"input,expected\n=1+1,@x\n") == (Example("=1+1", "@x"),)
 

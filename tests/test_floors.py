@@ -17,7 +17,7 @@ ORDER = """
 errors files lora tasks
 attach packed decoder encoder hypernet dnd likeness
 base generator examples peft_folder official presets adapter shelf engine export card hub space
-train.loop train.contrast train.sft train.library train.recon train.distill train.dnd train.dnd_sft
+train.loop train.contrast train.int8 train.sft train.library train.recon train.distill train.dnd train.dnd_sft
 train.data train.describe train.fetch
 eval.metrics score eval.formats eval.finetune eval.arrow eval.methods eval.run eval.report
 eval.analysis eval.plots eval.cost eval.benchmarks

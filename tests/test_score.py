@@ -173,7 +173,9 @@ def test_what_cannot_be_scored_is_refused_at_once(studio: Studio) -> None:
     # More tokens than the base reads, fewer characters than a prompt may have.
     LONG = Example("a b " * 4900, "x")
     brief = Studio(shelf=studio.shelf.folder, limits=Limits(prompt=3))
-    brief._generators, brief._engine = studio._generators, studio._engine
+    small = Studio(shelf=studio.shelf.folder, limits=Limits(scored=10))
+    for other in (brief, small):
+        other._generators, other._engine = studio._generators, studio._engine
     for call, said in (
         (lambda: studio.score([], EXAMPLES), "0 adapters were chosen"),
         (lambda: studio.score([id] * 9, EXAMPLES), "9 adapters"),
@@ -189,6 +191,8 @@ def test_what_cannot_be_scored_is_refused_at_once(studio: Studio) -> None:
         ),
         (lambda: brief.score([id], EXAMPLES), "input that starts .* the most is 3"),
         (lambda: brief.better_wording([PLURAL], EXAMPLES), "input that starts .* the most is 3"),
+        (lambda: small.score([id], EXAMPLES), "2 columns and answers of up to .* the most is 10"),
+        (lambda: small.better_wording([PLURAL], EXAMPLES), "make .* tokens, the most is 10"),
         (lambda: brief.show(["a cat"]), "example prompt 1 has 5 characters; the most is 3"),
         (lambda: studio.better_wording([PLURAL], EXAMPLES[:3]), "at least 4"),
         (lambda: studio.better_wording([], EXAMPLES), "0 wordings"),

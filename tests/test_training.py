@@ -22,7 +22,7 @@ from torch import nn
 
 from t2l.adapter import Adapter
 from t2l.attach import FreeLoRA, attached, spec_for
-from t2l.base import BaseModel
+from t2l.base import DEFAULT_BASE, BaseModel
 from t2l.encoder import TextEncoder
 from t2l.errors import T2LError
 from t2l.generator import Generator
@@ -50,6 +50,7 @@ from t2l.train.sft import (
     reserved,
     sft_loss,
     stack_conditions,
+    tokenise,
     train_sft,
 )
 
@@ -861,6 +862,45 @@ def test_mixed_precision_computes_in_bfloat16_and_learns_the_same(place, tmp_pat
     half, full = (log_of(tmp_path / name)[-1]["seen_loss"] for name in ("half", "full"))
     assert half == pytest.approx(full, abs=0.02) and half != full
     assert Generator.load(tmp_path / "half" / "generator")
+
+
+def gradient(base, rows: list) -> tuple[float, torch.Tensor]:
+    torch.manual_seed(1)
+    made = FreeLoRA(base.spec(["self_attn.q_proj", "mlp.down_proj"]), 2)
+    for parameter in made.B:
+        nn.init.normal_(parameter, std=0.01)
+    with attached(base.model, made(torch.arange(2))):
+        losses, share = answer_losses(base.model, pack(rows).to(base))
+        loss = (losses * share).sum()
+        loss.backward()
+    return float(loss.detach()), torch.cat([parameter.grad.flatten() for parameter in made.parameters()])
+
+
+def test_a_base_in_8_bits_gives_nearly_the_losses_and_gradients_of_float32(tmp_path: Path) -> None:
+    bases = [
+        prepare(DEFAULT_BASE, "float32", SFTConfig(int8=int8), FitConfig(steps=1), tmp_path)[0]
+        for int8 in (False, True)
+    ]
+    said = [("Paris", "France", "Name the country."), ("1, 2, 3", "3-2-1", "Turn it round, with hyphens.")]
+    rows = [[tokenise(bases[0], Example(text, answer), task)] for text, answer, task in said]
+    (loss, expected), (rounded_loss, rounded) = (gradient(base, rows) for base in bases)
+    assert rounded_loss == pytest.approx(loss, rel=0.05) and rounded_loss != loss
+    # Without moving loud channels into the weights it is below 0.93.
+    assert nn.functional.cosine_similarity(expected, rounded, dim=0) > 0.96
+
+
+def test_a_run_in_8_bits_learns_the_same(place, tmp_path: Path) -> None:
+    sft_on(place, tmp_path / "int8", sft={"int8": True})
+    sft_on(place, tmp_path / "full")
+    int8, full = (log_of(tmp_path / name)[-1]["seen_loss"] for name in ("int8", "full"))
+    assert int8 == pytest.approx(full, abs=0.02) and int8 != full
+
+
+def test_8_bits_are_refused_where_they_cannot_be(place, tmp_path: Path) -> None:
+    with pytest.raises(T2LError, match="int8 is for a float32 base on a CPU, not for bfloat16"):
+        sft_on(place, tmp_path, dtype="bfloat16", sft={"int8": True})
+    with pytest.raises(T2LError, match="int8 and mixed_precision"):
+        SFTConfig(int8=True, mixed_precision="bf16")
 
 
 def child(*command: str | Path, **environment: str) -> None:

@@ -12,11 +12,26 @@ import pytest
 from t2l.engine import MAX_COLUMNS
 from t2l.lora import stack
 from t2l.studio import Decoding, Entry, Hint, Likeness, Near, Studio, T2LError, tasks_said
-from t2l.ui import about, answers, compare
+from t2l.ui import about, answers, compare, link
 from t2l.ui.answers import Column, mark_differences, render_answers
-from t2l.ui.common import paced
+from t2l.ui.common import paced, without_places
 
 HOSTILE = "<script>alert(1)</script> & \"'"
+
+
+@pytest.mark.parametrize("of", ["", "session-"])
+def test_no_message_says_where_a_visitors_things_lie(of: str) -> None:
+    said = f"/home/me/adapters/visitors/{of}{'0f' * 16}/abc cannot be written (disk full)"
+    assert without_places(said) == "your shelf/abc cannot be written (disk full)"
+
+
+def test_half_a_character_makes_no_link(tmp_path: Path) -> None:
+    for shared in (
+        link.Shared((), "a\ud800", 1.0, False, ""),
+        link.Shared((), "a", 1.0, False, "\ud800 => b"),
+    ):
+        with pytest.raises(T2LError, match="half a character"):
+            link.write(Studio(shelf=tmp_path), [], shared, visitor="")
 
 
 def test_only_words_that_the_base_lacks_are_marked() -> None:

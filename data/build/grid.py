@@ -1576,7 +1576,7 @@ def build(
                 if written.get(family, 0) == per_family:
                     break
                 pairs = examples(name, function, train + TEST)
-                if len(pairs) < TRAIN // 2 + TEST or len({y for _, y in pairs}) < 2:
+                if len(pairs) < min(train, TRAIN) // 2 + TEST or len({y for _, y in pairs}) < 2:
                     continue
                 if twin := next((task for task, forms in barred.items() if does(function, forms)), None):
                     left_out.append((name, twin))
@@ -1624,6 +1624,8 @@ def main() -> None:
         help="draw from the words among its tokens too, so that their spelling can be learned",
     )
     args = parser.parse_args()
+    if args.train < 2:
+        parser.error(f"--train {args.train}: a function needs at least two examples to train on")
     if args.tokenizer:
         b.learn_words(vocabulary(args.tokenizer))
     written, left_out = build(args.out, args.per_family, args.held_out, args.train)

@@ -114,6 +114,13 @@ def by_question(rows: Iterable[Row]) -> dict[str, dict[str, dict[tuple[int | Non
                 raise T2LError(
                     f"{column} on {task} lacks description {lacking[0]}; let `t2l eval` finish first."
                 )
+        every = set().union(*tasks.values())
+        for task, mine in tasks.items():
+            if unlike := sorted({seed or 0 for _, seed in every - mine.keys()}):
+                raise T2LError(
+                    f"{column} on {task} lacks seed {unlike[0]}, which other tasks have; "
+                    "let `t2l eval` finish first."
+                )
     order = sorted(found, key=lambda column: list(METHODS).index(column.partition("@")[0]))
     return {column: dict(sorted(found[column].items())) for column in order}
 

@@ -25,6 +25,7 @@ from t2l.tasks import Task, digest, draw_tasks, family_weights, training_tasks, 
 from t2l.train.loop import FitConfig, defaults, fit
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+LIBRARY = "library.json"  # which `t2l.train.library` writes
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def train_encoder(run: ContrastRun, fitting: FitConfig, out: str | Path) -> int:
             }
 
     folder, names = Path(out), list(dict.fromkeys([*(task.name for task in tasks), *known]))
-    found = {"data": digest([*said_so, *held_out])}
+    found = {"data": digest([*said_so, *held_out]), "encoder_id": encoder.id}
     facts = {"method": "contrast", **asdict(run), **found}
 
     def export(network: nn.Module, step: int) -> None:
@@ -176,17 +177,42 @@ def _save(adapter: LoRAWeights, training: dict[str, Any], folder: Path) -> None:
 def learned(folder: str | Path) -> list[str]:
     """Names of the tasks that a checkpoint or a fitted encoder was trained on; none where it does not say.
 
-    Of a multi-task LoRA, OUT/adapter or OUT/best, those that stand in OUT/run.json.
+    Of a multi-task LoRA, OUT/adapter or OUT/best, those that stand in OUT/run.json. Of a LoRA in a library
+    its own task and those of the A that it shares.
     """
-    file, keys = Path(folder, _CONFIG), ("training", "tasks")
-    if not file.is_file():
-        file, keys = Path(folder).resolve().parent / "run.json", ("tasks_learned",)
+    place = Path(folder).resolve()
+    if (place / _CONFIG).is_file():
+        return _names(place / _CONFIG, "training", "tasks")
+    if (place.parent / LIBRARY).is_file():
+        rows = _read(place.parent / LIBRARY, "adapters")
+        rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        own = [str(row.get("task")) for row in rows if row.get("folder") == place.name]
+        return [*own, *learned_by_all(place.parent)]
+    return _names(place.parent / "run.json", "tasks_learned")
+
+
+def learned_by_all(library: str | Path) -> list[str]:
+    """Names of the tasks that the A which a library's LoRAs share was trained on, as far as it tells."""
+    file = Path(library, LIBRARY)
+    if _read(file, "training", "shared_tasks") is not None:
+        return _names(file, "training", "shared_tasks")
+    shared = _read(file, "training", "shared_a")
+    return learned(shared) if shared and isinstance(shared, str) else []
+
+
+def _read(file: Path, *keys: str) -> Any:
+    """What stands in a JSON file under these keys; None where nothing does."""
     try:
-        names = json.loads(file.read_text(encoding="utf-8"))
+        value = json.loads(file.read_text(encoding="utf-8"))
         for key in keys:
-            names = names[key]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+            value = value[key]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return value
+
+
+def _names(file: Path, *keys: str) -> list[str]:
+    names = _read(file, *keys)
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 

@@ -4,6 +4,7 @@ Knows adapters, inputs of tasks and networks; no base model and no answer is rea
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import json
 import random
@@ -24,7 +25,8 @@ from t2l.generator import MAX_EXAMPLES, Condition, Generator
 from t2l.lora import LoRAWeights
 from t2l.peft_folder import reading
 from t2l.tasks import Task, digest, training_tasks
-from t2l.train.library import SNAPSHOTS, read_library
+from t2l.train.contrast import keep_out
+from t2l.train.library import SNAPSHOTS, read_library, shared_tasks
 from t2l.train.loop import FitConfig, best_kept, defaults, fit, make_accelerator
 from t2l.train.recon import Library, delta_squared
 from t2l.train.sft import reserved
@@ -98,6 +100,13 @@ def read_states(library: Library, source: str | Path, name: str, most: int) -> T
             adapters.append(LoRAWeights.from_peft(library.spec, state).check_finite())
     # One at a time: float64 is four times what is kept. The reference keeps bfloat16, too.
     return torch.stack([grid.encode(adapter).bfloat16() for adapter in adapters])
+
+
+def _digest(states: Sequence[Tensor]) -> str:
+    digest = hashlib.sha256()
+    for tensor in states:
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -235,6 +244,7 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
     accelerator = make_accelerator(fitting, out, cpu=not torch.cuda.is_available())
     share = (accelerator.process_index, accelerator.num_processes)
     tasks, held_out = _tasks(run)
+    keep_out(run.val_tasks, shared_tasks(run.library), run.library)
     names, kept = [task.name for task in tasks], [task.name for task in held_out]
     library = Library.open(run.library, [*names, *kept])
     encoder = TextEncoder(run.encoder)
@@ -288,7 +298,7 @@ def train_dnd(run: DnDRun, fitting: FitConfig, out: str | Path, *, stop_after: i
     }
     folder, memory = Path(out), {}
     # Their inputs, which the library does not tell.
-    drawn = {"data": digest([*tasks, *held_out])}
+    drawn = {"data": digest([*tasks, *held_out]), "encoder_id": encoder.id, "states_id": _digest(states)}
     facts = {"method": "dnd", **asdict(run), "library_id": library.id, "fit": asdict(fitting), **drawn}
 
     def validate(plain: nn.Module) -> dict[str, float]:

@@ -135,7 +135,7 @@ def train_dnd_sft(
     }
     folder, memory, held = Path(out), {}, ExitStack()
     facts: dict[str, Any] = {"method": "dnd_sft", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
-    found = trained_on(base, [*tasks, *held_out])
+    found = {**trained_on(base, [*tasks, *held_out]), "encoder_id": encoder.id}
     facts |= {"init_id": start.id, "library_id": start.training.get("library_id"), **found}
 
     def save(plain: nn.Module, step: int, name: str) -> None:

@@ -26,6 +26,7 @@ from t2l.files import cache_folder, complete_or_absent, replace_file
 from t2l.lora import LoRASpec, LoRAWeights
 from t2l.peft_folder import CONFIG, WEIGHTS, peft_config, read_spec, reading
 from t2l.tasks import Task, training_tasks
+from t2l.train.contrast import LIBRARY, learned, learned_by_all
 from t2l.train.loop import STATE, FitConfig, best_kept, defaults, fit, refuse_changes
 from t2l.train.sft import (
     VALIDATED,
@@ -44,7 +45,7 @@ from t2l.train.sft import (
     validation,
 )
 
-INDEX, SNAPSHOTS, TRAINING = "library.json", "snapshots", "training"
+INDEX, SNAPSHOTS, TRAINING = LIBRARY, "snapshots", "training"
 FORMAT_VERSION = 1
 
 
@@ -143,9 +144,13 @@ def train_library(run: LibraryRun, sft: SFTConfig, fitting: FitConfig, out: str 
     folder, world, process = Path(out), accelerator.num_processes, accelerator.process_index
     facts = {"method": "library", **asdict(run), "sft": asdict(sft), "fit": asdict(fitting)}
     facts |= {"processes": world, "names": [task.name for task in tasks], **trained_on(base, tasks)}
-    start = Adapter.load(run.shared_a).weights if run.shared_a else None
-    if start is not None:
-        spec.require(start.spec)
+    start = None
+    if run.shared_a:
+        shared = Adapter.load(run.shared_a)
+        spec.require(shared.spec)
+        start = shared.weights
+        # What it has learned every LoRA here begins with: none of it is new to them.
+        facts |= {"shared_a_sha256": shared.weights_sha256, "shared_tasks": learned(run.shared_a)}
     _claim(folder, facts, accelerator)
     data = SFTData(base, tasks, [torch.zeros(1)] * len(tasks), replace(sft, tasks_per_step=1))
     places = _folders(tasks)
@@ -277,7 +282,8 @@ def _begin_at(adapter: nn.Module, start: LoRAWeights) -> None:
 
 def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What a run.json of an older version lacks."""
-    found = {key: facts[key] for key in ("weights_id", "base_dtype", "data")}
+    later = ("weights_id", "base_dtype", "data", "shared_a_sha256", "shared_tasks")
+    found = {key: facts[key] for key in later if key in facts}
     return {**defaults(LibraryRun), "sft": defaults(SFTConfig), "fit": defaults(FitConfig), **found}
 
 
@@ -437,10 +443,7 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
     by commas. Raises T2LError for what is none of these, holds no adapter, or names two adapters alike.
     """
     members: list[Member] = []
-    if isinstance(source, str | Path):
-        # Not Path.exists: it raises for a list that is longer than a path may be.
-        source = [source] if os.path.exists(source) else str(source).split(",")
-    for item in source:
+    for item in _items(source):
         folder = Path(item)
         if (folder / CONFIG).is_file():
             told, own = _told(folder.resolve().parent), folder.resolve().name
@@ -462,6 +465,22 @@ def read_library(source: str | Path | Sequence[str | Path]) -> list[Member]:
     if twice is not None:
         raise T2LError(f"Two adapters of this library are called {twice!r}; rename the folder of one.")
     return members
+
+
+def shared_tasks(source: str | Path | Sequence[str | Path]) -> list[str]:
+    """Names of the tasks that every adapter of `source`, see `read_library`, has learned with a shared A."""
+    names: list[str] = []
+    for item in _items(source):
+        folder = Path(item).resolve()
+        names += learned_by_all(folder.parent if (folder / CONFIG).is_file() else folder)
+    return list(dict.fromkeys(names))
+
+
+def _items(source: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    if not isinstance(source, str | Path):
+        return source
+    # Not Path.exists: it raises for a list that is longer than a path may be.
+    return [source] if os.path.exists(source) else str(source).split(",")
 
 
 def _member(folder: Path, name: str, told: _Told) -> Member:

@@ -28,7 +28,7 @@ from t2l.lora import LoRASpec, LoRAWeights, stack
 from t2l.peft_folder import CONFIG, WEIGHTS, reading
 from t2l.tasks import Task, digest, require_descriptions, training_tasks
 from t2l.train.contrast import keep_out, learned, load_encoder_adapter
-from t2l.train.library import read_library
+from t2l.train.library import read_library, shared_tasks
 from t2l.train.loop import FitConfig, fit, make_accelerator
 from t2l.train.sft import VALIDATED, stack_conditions
 
@@ -461,6 +461,8 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
     accelerator = make_accelerator(fitting, out, cpu=not torch.cuda.is_available())
     share = (accelerator.process_index, accelerator.num_processes)
     tasks, held_out = _tasks(run)
+    shared = shared_tasks(run.library)
+    keep_out(run.val_tasks, shared, run.library)
     names = [task.name for task in tasks] or sorted(member.name for member in read_library(run.library))
     library = Library.open(run.library, [*names, *(task.name for task in held_out)])
     one_hot, fitted, index, encoder_id = run.condition == "one_hot", None, None, ""
@@ -536,8 +538,9 @@ def train_recon(run: ReconRun, fitting: FitConfig, out: str | Path, *, stop_afte
 
     def export(plain: nn.Module, step: int) -> None:
         assert isinstance(plain, T2L)
-        # What its encoder has learned from too, a later run must not take for new.
-        training = {**facts, "tasks": list(dict.fromkeys([*names, *before])), "steps_done": step}
+        # What its encoder and a shared A have learned from too, a later run must not take for new.
+        known = list(dict.fromkeys([*names, *before, *shared]))
+        training = {**facts, "tasks": known, "steps_done": step}
         generator = Generator(
             units.finished(plain),
             run.encoder,

@@ -38,10 +38,14 @@ from t2l.tasks import (
     with_paraphrases,
 )
 from t2l.train.contrast import keep_out, learned, load_encoder_adapter
+from t2l.train.int8 import multiply_in_int8
 from t2l.train.loop import RUN, FitConfig, best_kept, defaults, fit, is_sharded, make_accelerator
 
 IGNORED = -100
 VALIDATED = 64
+# Shows `multiply_in_int8` which channels are loud; they hardly depend on what is said.
+_TYPICAL = """Rivers carry sand to the sea; in 1874 some 3,500 people of Łódź wrote:
+"x = [i ** 2 for i in y]". Qui va là? https://example.org/a?b=c#d - NO, it's 12:30!"""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class SFTConfig:
         numbers (arXiv 2310.05914; reference 5). lora_dropout: of what the adapters read (reference 0.05).
     accumulate: passes that a step is cut into; the numbers stay the same. mixed_precision: no or bf16.
     gradient_checkpointing: layers are computed again in the backward pass; less memory, same gradients.
+    int8: the base multiplies in 8 bits, see `t2l.train.int8`; for a float32 base on a CPU.
     patience: validations without a lower loss after which training ends; 0 never ends it.
     """
 
@@ -82,6 +87,7 @@ class SFTConfig:
     accumulate: int = 1
     mixed_precision: str = "no"
     gradient_checkpointing: bool = False
+    int8: bool = False
     patience: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +102,10 @@ class SFTConfig:
             raise T2LError("neftune must be from 0 to 100 and lora_dropout at least 0 and below 1.")
         if self.mixed_precision not in ("no", "bf16"):
             raise T2LError(f"mixed_precision must be no or bf16, not {self.mixed_precision!r}.")
+        if self.int8 and self.mixed_precision == "bf16":
+            raise T2LError(
+                "int8 and mixed_precision bf16 both say how the base multiplies; choose one of them."
+            )
         check_whole(self.patience, "patience", 0)
 
 
@@ -301,6 +311,11 @@ def sft_loss(
     return loss
 
 
+def _longest(base: BaseModel, texts: Sequence[str]) -> str:
+    """The text of most tokens."""
+    return max(zip(base.tokenizer(list(texts))["input_ids"], texts, strict=True), key=lambda p: len(p[0]))[1]
+
+
 class SFTData:
     """Tokenised examples of many tasks and their conditions; `step(n)` is a function of the number n alone.
 
@@ -338,7 +353,7 @@ class SFTData:
         self.seed, self.rank, self.world, self.descriptions = seed, rank, world, descriptions
         self._tokens: dict[tuple[int, int, str], Tokens] = {}
         for number, task in enumerate(tasks):
-            said = max(task.descriptions[:descriptions], key=len) if config.described else ""
+            said = _longest(base, task.descriptions[:descriptions]) if config.described else ""
             frame = sum(map(len, tokenise(base, Example("a", "a"), said)))
             for index, example in enumerate(task.train):
                 # No token is shorter than a byte: few examples need be looked at before training starts.
@@ -572,6 +587,17 @@ def prepare(
     if cpu:
         # The backward of fused attention is a slow path on CPU: 1.3 times the plain one's time.
         base.model.set_attn_implementation("eager")
+    if sft.int8:
+        if not cpu or base.dtype != torch.float32:
+            place = _name(base.dtype) if cpu else base.device.type
+            raise T2LError(
+                f"int8 is for a float32 base on a CPU, not for {place}; give dtype float32 or leave int8."
+            )
+        chat = base.told([{"role": "user", "content": _TYPICAL}], "Translate it.")
+        ids = base.tokenizer.apply_chat_template(chat, return_dict=False)[: base.context_length]
+        multiply_in_int8(base.model, lambda: base.model(torch.tensor([ids])))
+        pack_linears(base.model.get_output_embeddings())
+    elif cpu:
         pack_linears(base.model)
     if sft.gradient_checkpointing:
         checkpoint_layers(base.model)

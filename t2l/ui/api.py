@@ -531,7 +531,8 @@ def build(studio: Studio) -> None:
         api(_endpoint(function), api_name=function.__name__, concurrency_limit=at_once)
     # Of those who are answered at once half are programs at most: visitors of the page never wait for them.
     for function in (compare, score, better_wording, generate_batch):
-        api(_endpoint(function), api_name=function.__name__, concurrency_limit=max(1, at_once // 2))
+        share = {"concurrency_limit": max(1, at_once // 2), "concurrency_id": "programs"}
+        api(_endpoint(function), api_name=function.__name__, **share)
 
 
 def _pairs(examples: list[list[str]]) -> list[tuple[str, str]]:
@@ -669,7 +670,19 @@ def _check(hints: dict[str, Any], names: Sequence[str], *values: Any) -> None:
 
 
 class Blocks(gr.Blocks):
-    """Blocks that say what is wrong with a call's values, where gradio logs them and answers nothing."""
+    """Blocks that say what is wrong with a call's values, where gradio logs them and answers nothing.
+
+    A call by plain HTTP is a session to gradio; here it takes no seat of a visitor's once it is answered.
+    """
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            return await super().process_api(*args, **kwargs)
+        finally:
+            session = kwargs.get("session_hash")
+            if session and session == kwargs.get("event_id"):
+                self.state_holder.session_data.pop(session, None)
+                self.state_holder.time_last_used.pop(session, None)
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
         try:

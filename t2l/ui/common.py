@@ -23,7 +23,7 @@ AWAY = "signing in: "
 # Seconds between two states of growing answers: nobody reads faster.
 _PAUSE = 0.1
 # Of a visitor's adapters, and of the files made of them.
-_PLACE = re.compile(r"\S*[/\\](?:visitors|t2l-files-\w+)[/\\][0-9a-f]{32}")
+_PLACE = re.compile(r"\S*[/\\](?:visitors|t2l-files-\w+)[/\\](?:session-)?[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def beating(growing: Iterator[T]) -> Iterator[tuple[T, bool]]:
             last, told = one, time.monotonic()
 
 
-def _without_places(text: str) -> str:
+def without_places(text: str) -> str:
     """A message without the folders in which a visitor's things lie: they are nobody's business."""
     return _PLACE.sub("your shelf", text)
 
@@ -90,7 +90,7 @@ def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     def toast(err: T2LError) -> gr.Error:
         return gr.Error(
-            html.escape(_without_places(str(err))), title="That did not work", print_exception=False
+            html.escape(without_places(str(err))), title="That did not work", print_exception=False
         )
 
     if inspect.isgeneratorfunction(handler):

@@ -280,8 +280,13 @@ def build(page: Page) -> None:
         start = time.monotonic()
         texts = [""] * len(heads)
         yield picture(texts, True), spoken("Answering…"), gr.skip()
-        for texts in paced(growing):
-            yield picture(texts, True), gr.skip(), gr.skip()
+        try:
+            for texts in paced(growing):
+                yield picture(texts, True), gr.skip(), gr.skip()
+        except Exception:
+            # The message goes away; what stays must not say that an answer is coming.
+            yield picture(texts, False), "", gr.skip()
+            raise
         turns = [[*before, question, text] for before, text in zip(earlier, texts, strict=True)]
         kept = {"ids": ids, "turns": turns} if go_on else {}
         yield picture(texts, False), spoken(f"Done in {time.monotonic() - start:.1f} s."), kept

@@ -120,6 +120,7 @@ def build(page: Page) -> None:
         with gr.Row():
             lines = gr.UploadButton("Open a text file", file_types=[".txt"], elem_id="examples-lines")
             make = gr.Button("Make them", variant="primary", elem_id="examples-make")
+            end = gr.Button("Stop", elem_id="examples-end", min_width=100)
             zipped = gr.DownloadButton("Download zip", interactive=False, elem_id="examples-zip")
         made_said = gr.HTML("", elem_id="examples-made", elem_classes="t2l-line")
 
@@ -142,11 +143,17 @@ def build(page: Page) -> None:
         heads = ["Base", *(names.get(id, id) for id in ids)]
         waiting = gr.DownloadButton(interactive=False)
         scores = Scores((), ())
-        for scores, new in beating(studio.score(ids, examples, visitor=own(key))):
-            if new:
-                yield _progress(scores.done, scores.total), render_scores(scores, heads), waiting, gr.skip()
-            else:
-                yield (gr.skip(),) * 4
+        try:
+            for scores, new in beating(studio.score(ids, examples, visitor=own(key))):
+                if new:
+                    progress = _progress(scores.done, scores.total)
+                    yield progress, render_scores(scores, heads), waiting, gr.skip()
+                else:
+                    yield (gr.skip(),) * 4
+        except Exception:
+            # The message goes away; what stays must not say that more is coming.
+            yield "", gr.skip(), gr.skip(), gr.skip()
+            raise
         base = sum(scores.right(0))
         measured = {
             id: Measured(len(examples), base, sum(scores.right(column))) for column, id in enumerate(ids, 1)
@@ -158,23 +165,32 @@ def build(page: Page) -> None:
 
     def find(key: Any, text: str, cells: Any) -> Iterator[tuple]:
         own_words = [line for line in text.splitlines() if line.strip()]
-        for found, new in beating(studio.better_wording(own_words, _examples(cells), visitor=own(key))):
-            if not new:
-                yield gr.skip(), gr.skip()
-            elif isinstance(found, Scores):
-                yield _progress(found.done, found.total), gr.skip()
-            else:
-                of = Measured(found.best.n, found.base.strict, found.best.strict)
-                yield render_wordings(found), {found.made.adapter.id: of}
+        try:
+            for found, new in beating(studio.better_wording(own_words, _examples(cells), visitor=own(key))):
+                if not new:
+                    yield gr.skip(), gr.skip()
+                elif isinstance(found, Scores):
+                    yield _progress(found.done, found.total), gr.skip()
+                else:
+                    of = Measured(found.best.n, found.base.strict, found.best.strict)
+                    yield render_wordings(found), {found.made.adapter.id: of}
+        except Exception:
+            yield "", gr.skip()
+            raise
 
     def several(key: Any, text: str) -> Iterator[tuple]:
         wanted = text.splitlines()
         total = len({line.strip() for line in wanted} - {""})
-        for done, file in studio.batch(wanted, visitor=own(key)):
-            if file is None:
-                yield _progress(done, total), gr.DownloadButton(interactive=False)
-            else:
-                yield spoken(f"{done} adapters made."), gr.DownloadButton(value=str(file), interactive=True)
+        try:
+            for done, file in studio.batch(wanted, visitor=own(key)):
+                if file is None:
+                    yield _progress(done, total), gr.DownloadButton(interactive=False)
+                else:
+                    made = gr.DownloadButton(value=str(file), interactive=True)
+                    yield spoken(f"{done} adapters made."), made
+        except Exception:
+            yield "", gr.skip()
+            raise
 
     def read_lines(file: str) -> str:
         if os.path.getsize(file) > studio.limits.batch * 4 * studio.limits.description:
@@ -185,8 +201,8 @@ def build(page: Page) -> None:
             raise T2LError(f"The file is not UTF-8 text (byte {err.start:,}); save it so.") from err
 
     quiet: dict[str, Any] = {**page.private, "show_progress": "hidden"}
-    # Long work leaves room for those who only compare.
-    long = {**quiet, "concurrency_limit": max(1, studio.limits.at_once // 2)}
+    # Long work of all kinds together leaves room for those who only compare.
+    long = {**quiet, "concurrency_limit": max(1, studio.limits.at_once // 2), "concurrency_id": "long"}
     silent: dict[str, Any] = {"api_visibility": "private"}
     tab = page.tabs.children[-1]
     assert isinstance(tab, gr.Tab)
@@ -221,7 +237,9 @@ def build(page: Page) -> None:
     halt.click(None, cancels=[searched], **silent)
     halt.click(None, None, [chosen_said], js=f"() => '{spoken('Stopped.')}'", **silent)
     lines.upload(friendly(read_lines), [lines], [many], **quiet)
-    make.click(friendly(several), [page.visitor, many], [made_said, zipped], **long)
+    making = make.click(friendly(several), [page.visitor, many], [made_said, zipped], **long)
+    end.click(None, cancels=[making], **silent)
+    end.click(None, None, [made_said], js=f"() => '{spoken('Stopped.')}'", **silent)
 
 
 def _examples(cells: Sequence[Sequence[Any]]) -> tuple[Example, ...]:

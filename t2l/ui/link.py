@@ -52,7 +52,10 @@ def write(studio: Studio, ids: Sequence[str], shared: Shared, *, visitor: str) -
     pairs += [("prompt", shared.prompt), ("strength", f"{shared.strength:g}")]
     pairs += [("told", "1")] if shared.told else []
     pairs += [("solved", shared.solved)] if shared.solved.strip() else []
-    link = urlencode(pairs)
+    try:
+        link = urlencode(pairs)
+    except UnicodeEncodeError as err:
+        raise T2LError(f"The prompt holds half a character ({err.object[err.start]!a}); delete it.") from err
     if len(link) > MOST_CHARACTERS:
         raise T2LError(
             f"The link would have {len(link):,} characters, the most is {MOST_CHARACTERS:,}; take a shorter "

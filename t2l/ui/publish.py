@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from t2l.studio import MAX_PROMPT, Decoding, Measured, Published, Sample, T2LError, Told
-from t2l.ui.common import AWAY, Page, friendly, paced
+from t2l.ui.common import AWAY, Page, friendly, paced, without_places
 from t2l.ui.visit import own, signs_in_by_button, token_field, token_of
 
 CSS = """
@@ -201,7 +201,7 @@ def build(page: Page) -> None:
         typed: str, of: str | None, greeted: str, oauth: gr.OAuthToken | None, request: gr.Request
     ) -> tuple[Any, Any]:
         # Once a visit: the Hub does not want to be asked this often.
-        return (gr.skip(), gr.skip()) if greeted else identify(typed, of, oauth, request)
+        return (gr.skip(), gr.skip()) if greeted.startswith("<p>✓") else identify(typed, of, oauth, request)
 
     def check(
         key: Any,
@@ -341,7 +341,7 @@ def _id(owner: str, name: str) -> str:
 
 
 def _line(mark: str, text: str) -> str:
-    return f"<p>{mark} {html.escape(text)}</p>"
+    return f"<p>{mark} {html.escape(without_places(text))}</p>"
 
 
 def _size(count: int) -> str:

@@ -133,6 +133,15 @@ def build(page: Page) -> None:
             )
         return ids, gr.Tabs(selected="compare")
 
+    def one(ids: list[str]) -> str:
+        # The buttons are for one, but a tick may come before they know of it.
+        if len(ids) != 1:
+            raise T2LError(f"{len(ids)} adapters are selected; select one.")
+        return ids[0]
+
+    def open_in_publish(ids: list[str]) -> tuple[str, Any]:
+        return one(ids), gr.Tabs(selected="publish")
+
     def ask(key: Any, ids: list[str]) -> tuple[Any, str]:
         names = {entry.id: entry.name for entry in studio.adapters(visitor=own(key))}
         what = f"“{names.get(ids[0], ids[0])}”" if len(ids) == 1 else f"{len(ids)} adapters"
@@ -147,8 +156,7 @@ def build(page: Page) -> None:
         return [], [id for id in chosen if id not in ids], changed + 1
 
     def give_name(key: Any, ids: list[str], text: str, changed: int) -> int:
-        (id,) = ids
-        studio.rename(id, text, visitor=own(key))
+        studio.rename(one(ids), text, visitor=own(key))
         return changed + 1
 
     def mix(
@@ -170,9 +178,7 @@ def build(page: Page) -> None:
     selected = [page.visitor, rows, first, second]
     gr.on(triggers, friendly(show), selected, shown, **quiet)
     compare.click(friendly(open_in_compare), [rows], [page.chosen, page.tabs], **quiet)
-    publish.click(
-        lambda ids: (ids[0], gr.Tabs(selected="publish")), [rows], [page.publishing, page.tabs], **quiet
-    )
+    publish.click(friendly(open_in_publish), [rows], [page.publishing, page.tabs], **quiet)
     delete.click(friendly(ask), [page.visitor, rows], [confirmation, question], **quiet)
     keep.click(lambda: gr.Group(visible=False), None, [confirmation], **quiet)
     inputs = [page.visitor, rows, page.chosen, page.shelf_changed]
