@@ -182,7 +182,9 @@ def one_linear(device: torch.device, rounds: int) -> dict[str, Any]:
         torch.set_num_threads(threads)
 
 
-def sft_steps(base: BaseModel, data: SFTData, rounds: int, targets: Sequence[str]) -> dict[str, Any]:
+def sft_steps(
+    base: BaseModel, peer: BaseModel, data: SFTData, rounds: int, targets: Sequence[str]
+) -> dict[str, Any]:
     """8 tasks, one example each, as in the reference; then up to 8 packed examples each."""
     from peft import LoraConfig, get_peft_model
 
@@ -209,24 +211,22 @@ def sft_steps(base: BaseModel, data: SFTData, rounds: int, targets: Sequence[str
         (value + data.config.l2 * generated_l2(weights)).backward()
         network.zero_grad()
 
-    ways = {
-        "t2l": lambda number: ours(*one_each(number)),
-        "copied_to_tokens": copied,
-        "t2l_packed": lambda number: ours(*data.rows(number)),
-    }
-    found = measure(base.device, ways, rounds)
-    # Last, since PEFT wraps the base's modules for good.
+    # PEFT wraps the modules of a base of its own.
     names = [name.rpartition(".")[2] for name in targets]
-    wrapped = get_peft_model(base.model, LoraConfig(r=8, lora_alpha=16, target_modules=names))
+    wrapped = get_peft_model(peer.model, LoraConfig(r=8, lora_alpha=16, target_modules=names))
 
     def peft(number: int) -> None:
         rows, _ = one_each(number)
         mean_loss(wrapped, padded(rows, base.device), use_cache=False).backward()
         wrapped.zero_grad()
 
-    # In turns with ours once more: the machine's speed changes from minute to minute.
-    again = measure(base.device, {"peft": peft, "t2l": ways["t2l"]}, rounds)
-    found["peft"], found["t2l_beside_peft"] = again["peft"], again["t2l"]
+    ways = {
+        "t2l": lambda number: ours(*one_each(number)),
+        "copied_to_tokens": copied,
+        "peft": peft,
+        "t2l_packed": lambda number: ours(*data.rows(number)),
+    }
+    found = measure(base.device, ways, rounds)
     wrapped.unload()
     return found
 
@@ -300,8 +300,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     quiet()
-    base = BaseModel.load(**({"name": args.base} if args.base else {}), dtype=args.dtype)
-    base.model.set_attn_implementation("eager" if base.device.type == "cpu" else "sdpa")
+    named = {"name": args.base} if args.base else {}
+    base, other = (BaseModel.load(**named, dtype=args.dtype) for _ in range(2))
+    for one in (base, other):
+        one.model.set_attn_implementation("eager" if one.device.type == "cpu" else "sdpa")
     tasks = list(read_suite(args.tasks, split="train").values())
 
     def data(n: int) -> SFTData:
@@ -314,8 +316,8 @@ def main() -> None:
         "device": base.device.type,
         "one_linear": one_linear(base.device, args.rounds),
         "library": libraries(base, data(args.library), args.rounds, args.library),
-        "sft": sft_steps(base, data(8), args.rounds, TARGETS),
-        "sft_all": sft_steps(base, data(8), args.rounds, ALL),
+        "sft": sft_steps(base, other, data(8), args.rounds, TARGETS),
+        "sft_all": sft_steps(base, other, data(8), args.rounds, ALL),
     }
     if base.device.type == "cpu":
         result["int8"] = eight_bits(base.id, data(8), args.rounds)
@@ -327,9 +329,9 @@ def main() -> None:
         ratio = (copied[fact] - bare[fact]) / (ours[fact] - bare[fact])
         result[f"copied_over_attached_overhead_{fact}"] = ratio
     for part in ("sft", "sft_all"):
-        for peer, own in (("copied_to_tokens", "t2l"), ("peft", "t2l_beside_peft")):
+        for peer in ("copied_to_tokens", "peft"):
             for fact in ("seconds", "peak_mb"):
-                ratio = result[part][peer][fact] / result[part][own][fact]
+                ratio = result[part][peer][fact] / result[part]["t2l"][fact]
                 result[f"{part}_{peer}_over_t2l_{fact}"] = ratio
     result["in_turn_over_together"] = (
         result["library"]["in_turn"]["seconds"] / result["library"]["together"]["seconds"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from t2l import __version__
-from t2l.errors import T2LError, check_text
+from t2l.errors import T2LError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -668,6 +668,7 @@ def _generate(args: argparse.Namespace) -> dict[str, Any]:
 
 def _compare(args: argparse.Namespace) -> dict[str, Any]:
     from t2l.engine import Decoding
+    from t2l.generator import check_text
     from t2l.studio import tasks_said
 
     decoding = Decoding(

@@ -490,6 +490,26 @@ def test_a_run_whose_state_is_shared_out_resumes_to_the_same_numbers(tmp_path: P
     assert exported[0][0] == 17 and exported[0][1].abs().sum() > 0.1
 
 
+def test_what_training_has_made_is_there_before_the_last_validation(tmp_path: Path) -> None:
+    exported = []
+
+    def killed(network: nn.Module) -> dict[str, float]:
+        raise SystemExit(137)
+
+    config = FitConfig(12, learning_rate=0.05, validate_every=100)
+    with pytest.raises(SystemExit):
+        fit(
+            Line(),
+            sample,
+            loss,
+            tmp_path,
+            config,
+            validate=killed,
+            export=lambda network, step: exported.append(step),
+        )
+    assert exported == [12]
+
+
 def test_interrupt_ends_the_step_saves_and_resumes(tmp_path: Path) -> None:
     seen = []
 

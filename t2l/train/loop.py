@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import MISSING, asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
@@ -267,6 +267,10 @@ def fit(
                 bar.set_postfix_str(f"loss {row['loss']:.3f}, {row['tokens_per_second']:.0f} tokens/s")
                 write(row)
             if validate and (done % config.validate_every == 0 or done == config.steps):
+                if done == config.steps and export and main and not sharded:
+                    # It may take minutes: whoever ends it must not lose what training has made.
+                    with suppress(OSError, T2LError):
+                        export(plain, done)
                 network.eval()
                 with torch.no_grad():
                     row = {"step": done, **validate(plain)}

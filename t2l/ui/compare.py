@@ -285,7 +285,7 @@ def build(page: Page) -> None:
                 yield picture(texts, True), gr.skip(), gr.skip()
         except Exception:
             # The message goes away; what stays must not say that an answer is coming.
-            yield picture(texts, False), "", gr.skip()
+            yield picture(texts, False), spoken(""), gr.skip()
             raise
         turns = [[*before, question, text] for before, text in zip(earlier, texts, strict=True)]
         kept = {"ids": ids, "turns": turns} if go_on else {}
