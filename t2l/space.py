@@ -20,7 +20,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 README, APP, REQUIREMENTS = "README.md", "app.py", "requirements.txt"
 # What the app reads when it runs, what its licence wants to come along, and what the README links to.
 FILES = (APP, REQUIREMENTS, README, "LICENSE", "NOTICE")
-FOLDERS = ("t2l", "checkpoints", "configs", "results", "docs")
+FOLDERS = ("t2l", "checkpoints", "results", "docs")
 # What may lie in the folders. .pt: a published checkpoint. .jsonl: measured rows, for the Results tab.
 KINDS = set(".py .md .css .js .json .jsonl .yaml .svg .png .ipynb .safetensors .pt".split())
 MOST_BYTES = 10**9

@@ -676,11 +676,14 @@ class Blocks(gr.Blocks):
     """
 
     async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        goes_on = False
         try:
-            return await super().process_api(*args, **kwargs)
+            made = await super().process_api(*args, **kwargs)
+            goes_on = made["is_generating"]
+            return made
         finally:
             session = kwargs.get("session_hash")
-            if session and session == kwargs.get("event_id"):
+            if session and session == kwargs.get("event_id") and not goes_on:
                 self.state_holder.session_data.pop(session, None)
                 self.state_holder.time_last_used.pop(session, None)
 
