@@ -26,9 +26,10 @@ from t2l.generator import Condition, Generator
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRAWeights
 from t2l.tasks import read_suite
+from t2l.train.contrast import learned
 from t2l.train.dnd import DnDRun, train_dnd
 from t2l.train.dnd_sft import DnDSFTRun, train_dnd_sft
-from t2l.train.library import LibraryRun, MultitaskRun, train_library, train_multitask
+from t2l.train.library import LibraryRun, MultitaskRun, shared_tasks, train_library, train_multitask
 from t2l.train.loop import FitConfig
 from t2l.train.recon import Library
 from t2l.train.sft import SFTConfig, blur
@@ -118,6 +119,10 @@ def test_what_the_shared_a_has_learned_cannot_be_kept_out(place: Path, tmp_path:
     shared = {"shared_a": str(tmp_path / "multitask/adapter"), "snapshots": 1}
     run = replace(of_library(place), names=("twice", "last", "first"), **shared)
     train_library(run, SFTConfig(tasks_per_step=2), FitConfig(steps=1), tmp_path / "library")
+    every, several = list(tiny_base.TASKS), f"{tmp_path / 'library/first'},{tmp_path / 'library/last'}"
+    assert sorted(shared_tasks(tmp_path / "library")) == sorted(shared_tasks(several)) == sorted(every)
+    assert learned(tmp_path / "library/first")[0] == "first"
+    assert set(learned(tmp_path / "library/first")) == set(every)
     asked = DnDRun(str(tmp_path / "library"), run.tasks, val_tasks=("twice",))
     with pytest.raises(T2LError, match="library was trained on twice, which is to be kept out"):
         train_dnd(asked, FitConfig(**FIT), tmp_path)

@@ -410,6 +410,10 @@ def test_groups_stand_apart() -> None:
         ([row("icl", "a", 1), row("icl", "b", 1, format="turns")], "format: None, turns"),
         ([row("base", "a", 1), row("base", "a", 1)], "twice"),
         (three("t2l", "a", 1, 1, 1)[:2], "lacks description 6"),
+        (
+            [row("dnd", "a", 1, seed=0), row("dnd", "a", 1, seed=1), row("dnd", "b", 1, seed=0)],
+            "lacks seed 1",
+        ),
         ([row("magic", "a", 1)], "magic"),
         ([row("base", "a", 1, split="train")], "--seen"),
     ],

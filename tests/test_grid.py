@@ -57,6 +57,12 @@ def test_a_tokenizers_words_are_drawn_from_and_more_examples_written(grid, tmp_p
     assert len(before.keys() ^ after.keys()) < 10
 
 
+def test_few_examples_of_each_function_are_enough(tmp_path):
+    run_grid(tmp_path / "few", "--train", "6")
+    tasks = read_suite(tmp_path / "few")
+    assert len(tasks) > 200 and {len(task.train) for task in tasks.values()} <= {3, 4, 5, 6}
+
+
 # held-out functions of data/suite, written once more and apart from its own
 HELD_OUT = {
     "kebab_case": lambda t: t.lower().replace(" ", "-"),
