@@ -885,6 +885,12 @@ def test_mixed_precision_computes_in_bfloat16_and_learns_the_same(place, tmp_pat
     assert Generator.load(tmp_path / "half" / "generator")
 
 
+def test_what_the_default_has_learned_in_any_run_cannot_be_kept_out() -> None:
+    known = set(learned(REPO / "checkpoints" / "smollm2-135m-t2l-m"))
+    assert known >= read_suite(REPO / "data" / "suite", split="train").keys() and len(known) > 5000
+    assert not known & {*(REPO / "data" / "kept_out.txt").read_text().split()}
+
+
 def test_the_longest_description_is_that_of_most_tokens() -> None:
     base = BaseModel.load(DEFAULT_BASE, dtype="float32")
     texts = ["Write the plural of the noun that is given.", "名詞の複数形を書いてください。"]

@@ -182,7 +182,10 @@ def learned(folder: str | Path) -> list[str]:
     """
     place = Path(folder).resolve()
     if (place / _CONFIG).is_file():
-        return _names(place / _CONFIG, "training", "tasks")
+        # "earlier_tasks": of runs before those that carried their names on.
+        return [
+            name for key in ("tasks", "earlier_tasks") for name in _names(place / _CONFIG, "training", key)
+        ]
     if (place.parent / LIBRARY).is_file():
         rows = _read(place.parent / LIBRARY, "adapters")
         rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

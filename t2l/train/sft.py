@@ -701,9 +701,8 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license, run.names)
     require_descriptions((*tasks, *held_out), run.descriptions)
     start = Generator.load(run.init) if run.init else None
-    before = list(start.training.get("tasks", ())) if start else []
-    keep_out(run.val_tasks, before, run.init)
-    for source in filter(None, (run.encoder_adapter, run.offset)):
+    before: list[str] = []
+    for source in filter(None, (run.init, run.encoder_adapter, run.offset)):
         names = learned(source)
         keep_out(run.val_tasks, names, source)
         before += names
