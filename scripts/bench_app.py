@@ -94,7 +94,7 @@ def comparison(url: str, tokens: int) -> tuple[float, float]:
             texts.append(data[0])
     seconds = time.perf_counter() - start
     # The last say that all is done, and the one before may be whole already; until then both must have grown.
-    before, end = texts[-min(5, len(texts))], texts[-1]
+    before, end = texts[-5:][0], texts[-1]
     if before["base"] == end["base"] or before["adapted"] == end["adapted"]:
         raise T2LError(f"An answer ended before {tokens} tokens; choose another prompt.")
     return first, seconds

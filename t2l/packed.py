@@ -97,7 +97,7 @@ class _Packed:
         if not self.serves(x):
             return F.linear(x, self._chosen(self._module.weight), self._bias())
         if torch.is_grad_enabled() and x.requires_grad:
-            return _Differentiable.apply(x, self)  # type: ignore[no-any-return]
+            return Frozen.apply(x, self)  # type: ignore[no-any-return]
         return self.forward(x)
 
     def serves(self, x: Tensor) -> bool:
@@ -151,14 +151,14 @@ class Joined:
         return isinstance(module.forward, _Packed) and not heard and module.forward.serves(x)
 
 
-class _Differentiable(torch.autograd.Function):
-    """x -> x Wᵀ + b with W constant."""
+class Frozen(torch.autograd.Function):
+    """x -> x Wᵀ + b with W constant: `product.forward(x)`, and `product.backward(gradient)` for that of x."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, packed: _Packed) -> Tensor:
-        ctx.packed = packed
-        return packed.forward(x)
+    def forward(ctx: Any, x: Tensor, product: Any) -> Tensor:
+        ctx.product = product
+        return product.forward(x)  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return ctx.packed.backward(gradients[0]), None
+        return ctx.product.backward(gradients[0]), None

@@ -182,41 +182,38 @@ def learned(folder: str | Path) -> list[str]:
     """
     place = Path(folder).resolve()
     if (place / _CONFIG).is_file():
+        training = _read(place / _CONFIG, "training")
         # "earlier_tasks": of runs before those that carried their names on.
-        return [
-            name for key in ("tasks", "earlier_tasks") for name in _names(place / _CONFIG, "training", key)
-        ]
+        return [*_texts(training.get("tasks")), *_texts(training.get("earlier_tasks"))]
     if (place.parent / LIBRARY).is_file():
-        rows = _read(place.parent / LIBRARY, "adapters")
+        rows = _read(place.parent / LIBRARY).get("adapters")
         rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        own = [str(row.get("task")) for row in rows if row.get("folder") == place.name]
-        return [*own, *learned_by_all(place.parent)]
-    return _names(place.parent / "run.json", "tasks_learned")
+        own = [row.get("task") for row in rows if row.get("folder") == place.name]
+        return [*_texts(own), *learned_by_all(place.parent)]
+    return _texts(_read(place.parent / "run.json").get("tasks_learned"))
 
 
 def learned_by_all(library: str | Path) -> list[str]:
     """Names of the tasks that the A which a library's LoRAs share was trained on, as far as it tells."""
-    file = Path(library, LIBRARY)
-    if _read(file, "training", "shared_tasks") is not None:
-        return _names(file, "training", "shared_tasks")
-    shared = _read(file, "training", "shared_a")
+    training = _read(Path(library, LIBRARY), "training")
+    if "shared_tasks" in training:
+        return _texts(training["shared_tasks"])
+    shared = training.get("shared_a")
     return learned(shared) if shared and isinstance(shared, str) else []
 
 
-def _read(file: Path, *keys: str) -> Any:
-    """What stands in a JSON file under these keys; None where nothing does."""
+def _read(file: Path, part: str = "") -> dict[str, Any]:
+    """A JSON file's object, or that under one of its names; empty where there is none."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-        for key in keys:
-            value = value[key]
+        value = value[part] if part else value
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return value
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
-def _names(file: Path, *keys: str) -> list[str]:
-    names = _read(file, *keys)
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+def _texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def keep_out(wanted: Iterable[str], known: Iterable[str], source: str) -> None:

@@ -4,20 +4,20 @@ as many products. Knows Linear modules of layers; not what is trained on them.""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from t2l.attach import transformer_layers
 from t2l.errors import T2LError
+from t2l.packed import Frozen
 
 # How much of a channel's range its weights take over from the inputs; 0.5 and 0.8 are further from float32.
 _SMOOTHING = 0.65
 
 
-def multiply_in_int8(model: nn.Module, look: Callable[[], object]) -> int:
-    """Lets every frozen Linear of the layers of `model` multiply in 8 bits; returns how many do.
+def multiply_in_int8(model: nn.Module, look: Callable[[], object]) -> None:
+    """Lets every frozen Linear of the layers of `model` multiply in 8 bits.
 
     Forward and backward pass each round their input to 8 bits with one scale a row, and the weights with one
     an output; what is loud in few input channels is moved into the weights first, as far as `look()` shows,
@@ -48,7 +48,6 @@ def multiply_in_int8(model: nn.Module, look: Callable[[], object]) -> int:
         )
     for module in heard:
         module.forward = _Int8(module, loudest[module])  # type: ignore[assignment]
-    return len(heard)
 
 
 class _Int8:
@@ -66,31 +65,20 @@ class _Int8:
         self.back, self.scale_back = rows.t().contiguous(), scale.t().contiguous()
 
     def __call__(self, input: Tensor) -> Tensor:
-        return _Product.apply(input, self)  # type: ignore[no-any-return]
+        return Frozen.apply(input, self)  # type: ignore[no-any-return]
 
+    def forward(self, x: Tensor) -> Tensor:
+        out = _multiply(x * self.channels, self.ahead, self.scale_ahead)
+        return out if self.bias is None else out + self.bias
 
-class _Product(torch.autograd.Function):
-    """x -> x Wᵀ + b with W constant."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, by: _Int8) -> Tensor:
-        ctx.by = by
-        out = _multiply(x.flatten(0, -2) * by.channels, by.ahead, by.scale_ahead)
-        if by.bias is not None:
-            out += by.bias
-        return out.view(*x.shape[:-1], -1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = gradients
-        out = _multiply(gradient.flatten(0, -2), ctx.by.back, ctx.by.scale_back)
-        return out.view(*gradient.shape[:-1], -1), None
+    def backward(self, gradient: Tensor) -> Tensor:
+        return _multiply(gradient, self.back, self.scale_back)
 
 
 def _multiply(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
-    """x (n, i) float32, weight (i, o) int8, scale (1, o) -> (n, o) float32."""
-    rows, size = _rounded(x)
-    return torch.ops.aten._int_mm(rows, weight).float().mul_(size).mul_(scale)
+    """x (..., i) float32, weight (i, o) int8, scale (1, o) -> (..., o) float32."""
+    rows, size = _rounded(x.flatten(0, -2))
+    return torch.ops.aten._int_mm(rows, weight).float().mul_(size).mul_(scale).view(*x.shape[:-1], -1)
 
 
 def _exact() -> bool:

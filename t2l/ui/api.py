@@ -530,8 +530,8 @@ def build(studio: Studio) -> None:
     ):
         api(_endpoint(function), api_name=function.__name__, concurrency_limit=at_once)
     # Of those who are answered at once half are programs at most: visitors of the page never wait for them.
+    share = {"concurrency_limit": max(1, at_once // 2), "concurrency_id": "programs"}
     for function in (compare, score, better_wording, generate_batch):
-        share = {"concurrency_limit": max(1, at_once // 2), "concurrency_id": "programs"}
         api(_endpoint(function), api_name=function.__name__, **share)
 
 

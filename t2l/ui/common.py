@@ -85,8 +85,12 @@ def without_places(text: str) -> str:
     return _PLACE.sub("your shelf", text)
 
 
-def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """The one place where a T2LError becomes a message on the page; it quotes users, so it is escaped."""
+def friendly(handler: Callable[..., Any], failed: Any = None) -> Callable[..., Any]:
+    """The one place where a T2LError becomes a message on the page; it quotes users, so it is escaped.
+
+    failed: what a handler that yields shows last where it fails: the message goes away, and what stays must
+    not say that more is coming.
+    """
 
     def toast(err: T2LError) -> gr.Error:
         return gr.Error(
@@ -99,8 +103,12 @@ def friendly(handler: Callable[..., Any]) -> Callable[..., Any]:
         def stream(*args: Any) -> Iterator[Any]:
             try:
                 yield from handler(*args)
-            except T2LError as err:
-                raise toast(err) from err
+            except Exception as err:
+                if failed is not None:
+                    yield failed
+                if isinstance(err, T2LError):
+                    raise toast(err) from err
+                raise
 
         return stream
 

@@ -143,17 +143,11 @@ def build(page: Page) -> None:
         heads = ["Base", *(names.get(id, id) for id in ids)]
         waiting = gr.DownloadButton(interactive=False)
         scores = Scores((), ())
-        try:
-            for scores, new in beating(studio.score(ids, examples, visitor=own(key))):
-                if new:
-                    progress = _progress(scores.done, scores.total)
-                    yield progress, render_scores(scores, heads), waiting, gr.skip()
-                else:
-                    yield (gr.skip(),) * 4
-        except Exception:
-            # The message goes away; what stays must not say that more is coming.
-            yield "", gr.skip(), gr.skip(), gr.skip()
-            raise
+        for scores, new in beating(studio.score(ids, examples, visitor=own(key))):
+            if new:
+                yield _progress(scores.done, scores.total), render_scores(scores, heads), waiting, gr.skip()
+            else:
+                yield (gr.skip(),) * 4
         base = sum(scores.right(0))
         measured = {
             id: Measured(len(examples), base, sum(scores.right(column))) for column, id in enumerate(ids, 1)
@@ -165,32 +159,23 @@ def build(page: Page) -> None:
 
     def find(key: Any, text: str, cells: Any) -> Iterator[tuple]:
         own_words = [line for line in text.splitlines() if line.strip()]
-        try:
-            for found, new in beating(studio.better_wording(own_words, _examples(cells), visitor=own(key))):
-                if not new:
-                    yield gr.skip(), gr.skip()
-                elif isinstance(found, Scores):
-                    yield _progress(found.done, found.total), gr.skip()
-                else:
-                    of = Measured(found.best.n, found.base.strict, found.best.strict)
-                    yield render_wordings(found), {found.made.adapter.id: of}
-        except Exception:
-            yield "", gr.skip()
-            raise
+        for found, new in beating(studio.better_wording(own_words, _examples(cells), visitor=own(key))):
+            if not new:
+                yield gr.skip(), gr.skip()
+            elif isinstance(found, Scores):
+                yield _progress(found.done, found.total), gr.skip()
+            else:
+                of = Measured(found.best.n, found.base.strict, found.best.strict)
+                yield render_wordings(found), {found.made.adapter.id: of}
 
     def several(key: Any, text: str) -> Iterator[tuple]:
         wanted = text.splitlines()
         total = len({line.strip() for line in wanted} - {""})
-        try:
-            for done, file in studio.batch(wanted, visitor=own(key)):
-                if file is None:
-                    yield _progress(done, total), gr.DownloadButton(interactive=False)
-                else:
-                    made = gr.DownloadButton(value=str(file), interactive=True)
-                    yield spoken(f"{done} adapters made."), made
-        except Exception:
-            yield "", gr.skip()
-            raise
+        for done, file in studio.batch(wanted, visitor=own(key)):
+            if file is None:
+                yield _progress(done, total), gr.DownloadButton(interactive=False)
+            else:
+                yield spoken(f"{done} adapters made."), gr.DownloadButton(value=str(file), interactive=True)
 
     def read_lines(file: str) -> str:
         if os.path.getsize(file) > studio.limits.batch * 4 * studio.limits.description:
@@ -216,7 +201,7 @@ def build(page: Page) -> None:
     )
     upload.upload(friendly(read), [upload], [pairs, said], **quiet)
     asked = go.click(
-        friendly(answer),
+        friendly(answer, failed=("", gr.skip(), gr.skip(), gr.skip())),
         [page.visitor, adapters, pairs],
         [said, result, download, counted],
         **long,
@@ -227,7 +212,7 @@ def build(page: Page) -> None:
     stop.click(None, cancels=[asked], **silent)
     stop.click(None, None, [said], js=f"() => '{spoken('Stopped.')}'", **silent)
     searched = choose.click(
-        friendly(find),
+        friendly(find, failed=("", gr.skip())),
         [page.visitor, wordings, pairs],
         [chosen_said, compared],
         **long,
@@ -237,7 +222,9 @@ def build(page: Page) -> None:
     halt.click(None, cancels=[searched], **silent)
     halt.click(None, None, [chosen_said], js=f"() => '{spoken('Stopped.')}'", **silent)
     lines.upload(friendly(read_lines), [lines], [many], **quiet)
-    making = make.click(friendly(several), [page.visitor, many], [made_said, zipped], **long)
+    making = make.click(
+        friendly(several, failed=("", gr.skip())), [page.visitor, many], [made_said, zipped], **long
+    )
     end.click(None, cancels=[making], **silent)
     end.click(None, None, [made_said], js=f"() => '{spoken('Stopped.')}'", **silent)
 
