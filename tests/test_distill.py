@@ -28,6 +28,18 @@ TEXTS = {
 }
 
 
+def checkpoint(seed: int, names: list[str], *, scale: float = 0.5, says_task: bool = True) -> Generator:
+    """A network whose adapters differ from text to text."""
+    torch.manual_seed(seed)
+    config = T2LConfig(SPEC, 384, "m", 32, 32, shift="element", scale="scalar")
+    network = T2L(config).initialise("zero", seed)
+    with torch.no_grad():
+        for head in network.heads:
+            head.weight.normal_(std=scale)
+    training = {"method": "sft", "tasks": names}
+    return Generator(network, base_weights_id="b" * 64, training=training, says_task=says_task)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A suite, and a teacher whose adapters differ from text to text."""
@@ -35,13 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for name, texts in TEXTS.items():
         write_task(folder / "suite" / name, name, texts)
     write_task(folder / "suite" / "secret", "secret", ["Held out.", "It is.", "So."], split="eval")
-    torch.manual_seed(5)
-    config = T2LConfig(SPEC, 384, "m", 32, 32, shift="element", scale="scalar")
-    network = T2L(config).initialise("zero", 5)
-    with torch.no_grad():
-        for head in network.heads:
-            head.weight.normal_(std=0.5)
-    teacher = Generator(network, base_weights_id="b" * 64, training={"method": "sft"}, says_task=True)
+    teacher = checkpoint(5, [])
     teacher.save(folder / "teacher", dtype=torch.float32)
     return folder / "suite", folder / "teacher"
 
@@ -138,3 +144,63 @@ def test_a_teacher_that_reads_no_single_embedding_is_refused(world, tmp_path: Pa
 def test_settings_that_cannot_work_are_refused(changes: dict, match: str) -> None:
     with pytest.raises(T2LError, match=match):
         DistillRun("teacher", ("suite",), **changes)
+
+
+@pytest.fixture(scope="module")
+def two(world: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A specialist's checkpoint and its suite, as settings of a run."""
+    folder = tmp_path_factory.mktemp("two")
+    for name, texts in {"hyphens": ["Put hyphens between."], "first": ["The first letter."]}.items():
+        write_task(folder / "special" / name, name, [*texts, f"{name}, I say.", f"Now {name}."])
+    # A task of both suites is the specialist's.
+    write_task(folder / "special" / "upper", "upper", TEXTS["upper"])
+    checkpoint(6, ["known to it"]).save(folder / "specialist", dtype=torch.float32)
+    return {"specialist": str(folder / "specialist"), "specialist_tasks": (str(folder / "special"),)}
+
+
+def test_a_student_of_two_teachers_makes_what_each_makes_of_its_own_tasks(world, two, tmp_path: Path) -> None:
+    more = {"tasks_per_step": 4, "condition_noise": 0.0, "specialist_share": 0.5, "learn_offset": True}
+    run = settings(world, variant="m", init=str(world[1]), **more, **two)
+    train_distill(run, FitConfig(120, learning_rate=1e-2, validate_every=100), tmp_path)
+    made, teacher, special = (
+        Generator.load(folder) for folder in (tmp_path / "generator", world[1], two["specialist"])
+    )
+
+    def errors(other: Generator, text: str) -> list[float]:
+        return [
+            float(relative_loss(of.generate([text]), other.generate([text])))
+            for of in (made, teacher, special)
+        ]
+
+    ours, _, foreign = errors(teacher, TEXTS["plural"][0])
+    assert ours < 0.2 * foreign
+    for text in ("Put hyphens between.", TEXTS["upper"][0]):
+        ours, before, _ = errors(special, text)
+        assert ours < 0.2 * before
+    assert made.training["tasks"][:3] == ["antonym", "plural", "reverse"]
+    assert {"first", "hyphens", "upper", "known to it"} <= set(learned(tmp_path / "generator"))
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert any("specialist_seen_error" in row for row in log)
+
+
+def test_a_student_that_begins_at_its_teacher_is_it_before_the_first_step(world, tmp_path: Path) -> None:
+    run = settings(world, variant="m", init=str(world[1]))
+    train_distill(run, FitConfig(1, learning_rate=1e-30), tmp_path)
+    text = TEXTS["reverse"][1]
+    made, teacher = (Generator.load(folder).generate([text]) for folder in (tmp_path / "generator", world[1]))
+    # bfloat16 of the file.
+    assert float(relative_loss(made, teacher)) < 1e-4
+
+
+def test_teachers_that_cannot_teach_together_are_refused(world, two, tmp_path: Path) -> None:
+    checkpoint(7, [], says_task=False).save(tmp_path / "other")
+    other = two | {"specialist": str(tmp_path / "other")}
+    with pytest.raises(T2LError, match=r"other has another base, .* or prompts than the teacher"):
+        train_distill(settings(world, **other), FitConfig(1), tmp_path)
+    with pytest.raises(T2LError, match="another form"):
+        train_distill(settings(world, variant="l", init=str(world[1])), FitConfig(1), tmp_path)
+    for share in (0.0, 1.0):
+        with pytest.raises(T2LError, match=r"asks a teacher for [03] adapters"):
+            train_distill(settings(world, **two, specialist_share=share), FitConfig(1), tmp_path)
+    with pytest.raises(T2LError, match="belong together"):
+        settings(world, specialist=two["specialist"])

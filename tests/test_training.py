@@ -38,9 +38,9 @@ from t2l.train.sft import (
     SFTRun,
     Step,
     Turns,
-    _begin_from,
     _longest,
     answer_losses,
+    begin_from,
     blur,
     checkpoint_layers,
     cut,
@@ -393,20 +393,20 @@ def test_training_begins_from_a_checkpoint_of_the_same_form(tmp_path: Path) -> N
     Generator(pooled).save(tmp_path / "start", dtype=torch.float32)
     settings = {"latent_size": 16, "head_size": 8, "shift": "element"}
     begun = T2L(T2LConfig(spec, 16, condition="tokens", **settings))
-    _begin_from(begun, Generator.load(tmp_path / "start").network)
+    begin_from(begun, Generator.load(tmp_path / "start").network)
     token = torch.randn(1, 1, 16)
     made, expected = begun.eval()(token), pooled.eval()(token[:, 0] / token.norm() * 4)
     # A new reader says nothing yet, so one token alone is its own mean.
     torch.testing.assert_close(made.B["mlp.up_proj"], expected.B["mlp.up_proj"])
     with pytest.raises(T2LError, match="another form"):
-        _begin_from(T2L(T2LConfig(spec, 16, "s", **settings)), pooled)
+        begin_from(T2L(T2LConfig(spec, 16, "s", **settings)), pooled)
     # Two modules of one shape: only the order of the targets tells whose head is whose.
     both = {"mlp.up_proj": (8, 8), "self_attn.q_proj": (8, 8)}
     one, other = (replace(spec, targets=dict(order)) for order in (both.items(), reversed(both.items())))
     with pytest.raises(T2LError, match="the targets in the same order"):
-        _begin_from(T2L(T2LConfig(one, 16, **settings)), T2L(T2LConfig(other, 16, **settings)))
+        begin_from(T2L(T2LConfig(one, 16, **settings)), T2L(T2LConfig(other, 16, **settings)))
     with pytest.raises(T2LError, match="same variant, sizes, rank and alpha"):
-        _begin_from(T2L(T2LConfig(replace(spec, alpha=4), 16, **settings)), pooled)
+        begin_from(T2L(T2LConfig(replace(spec, alpha=4), 16, **settings)), pooled)
 
 
 def test_two_processes_share_the_batch_of_one(base, tasks) -> None:

@@ -726,7 +726,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     torch.manual_seed(fitting.seed)
     network = T2L(config).initialise("zero", fitting.seed)
     if start:
-        _begin_from(network, start.network)
+        begin_from(network, start.network)
     if run.offset:
         network.begin_at(Adapter.load(run.offset).weights)
     if run.learn_offset:
@@ -823,7 +823,7 @@ def train_sft(run: SFTRun, sft: SFTConfig, fitting: FitConfig, out: str | Path) 
     )
 
 
-def _begin_from(network: T2L, start: T2L | DnD) -> None:
+def begin_from(network: T2L, start: T2L | DnD) -> None:
     """Copies a trained network's weights; raises T2LError where they do not fit."""
     state, wanted = start.state_dict(), network.state_dict()
     lacking = {key for key in wanted.keys() - state.keys() if not key.startswith("reader.")}
