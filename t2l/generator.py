@@ -36,6 +36,7 @@ _ANSWERS = ("\t", " -> ", " => ", "\nAnswer:", "\nOutput:", "\nA:")
 # No shape in a checkpoint bounds the adapters of a network that shares its layers; this does.
 MOST_PARAMETERS = 10**9
 _CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
+_SPECIALIST, _STEP, _GATE = "specialist.", ".step", "gate"
 
 
 def check_length(text: str, what: str, limit: int) -> None:
@@ -171,6 +172,8 @@ class Generator:
     turned to the nearest of them before the network reads it, from 0 to 1, so that new wordings of a trained
     task come nearer to those that it was trained on. says_task: whether it was trained with prompts that say
     the description too, so that those of its adapters are to say it.
+    specialist: a second network of the same form, trained on other tasks, that makes the adapters of the
+    conditions on its side of a plane, weights (c,) · condition + bias > 0 with `gate` = (weights, bias).
     """
 
     network: T2L | DnD
@@ -183,6 +186,8 @@ class Generator:
     index: TaskIndex | None = None
     pull: float = 0.0
     says_task: bool = False
+    specialist: T2L | None = None
+    gate: Tensor | None = None
     _encoder: TextEncoder | TaskTable | None = None
     _id: str = ""
 
@@ -226,6 +231,29 @@ class Generator:
             self._id = digest.hexdigest()
         return self._id
 
+    def special(self, condition: Tensor) -> Tensor:
+        """(n, c) -> (n,) booleans: which adapters the specialist makes; none where there is no specialist."""
+        if self.gate is None:
+            return torch.zeros(len(condition), dtype=torch.bool, device=condition.device)
+        gate = self.gate.to(condition.device)
+        return condition @ gate[:-1] + gate[-1] > 0
+
+    def adapters(self, condition: Tensor) -> LoRAWeights:
+        """What its networks make of conditions (n, c): a stack of n adapters."""
+        chosen = self.special(condition)
+        if self.specialist is None or not chosen.any():
+            return self.network.eval()(condition)
+        if chosen.all():
+            return self.specialist.eval()(condition)
+        usual, special = self.network.eval()(condition[~chosen]), self.specialist.eval()(condition[chosen])
+        order = torch.cat([(~chosen).nonzero(), chosen.nonzero()]).flatten().argsort()
+
+        def joined(side: str) -> dict[str, Tensor]:
+            one, other = getattr(usual, side), getattr(special, side)
+            return {name: torch.cat([one[name], other[name]])[order] for name in one}
+
+        return LoRAWeights(self.spec, joined("A"), joined("B"))
+
     def said(self, text: str) -> str:
         """What the prompts of a description's adapter say of the task: the text, or "" for nothing."""
         return text if self.says_task else ""
@@ -249,7 +277,7 @@ class Generator:
             condition = encoder.encode(texts)
         if self.pull and self.index is not None:
             condition = self.index.pulled(condition, self.pull)
-        return self.network.eval()(condition).check_finite()
+        return self.adapters(condition).check_finite()
 
     def _text(self, condition: Condition) -> str:
         if condition.prompts:
@@ -284,15 +312,21 @@ class Generator:
         return stack(made)
 
     def rescaled(self, *, use_rslora: bool) -> Generator:
-        """The same network whose adapters are multiplied by alpha/sqrt(r), or by alpha/r; another id."""
-        network = copy.copy(self.network)
+        """The same networks whose adapters are multiplied by alpha/sqrt(r), or by alpha/r; another id."""
         spec = dataclasses.replace(self.spec, use_rslora=use_rslora)
-        network.config = dataclasses.replace(self.network.config, spec=spec)  # type: ignore[assignment]
-        return dataclasses.replace(self, network=network, _id="")
+
+        def scaled(network: Any) -> Any:
+            changed = copy.copy(network)
+            changed.config = dataclasses.replace(network.config, spec=spec)
+            return changed
+
+        special = self.specialist and scaled(self.specialist)
+        return dataclasses.replace(self, network=scaled(self.network), specialist=special, _id="")
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Writes config.json, model.safetensors and the index of tasks, keeping a card that is there.
 
+        A specialist is written as its difference from the network, in 8 bits.
         The folder is complete or as it was before; one that holds anything else is refused.
         """
         from safetensors.torch import save_file
@@ -301,8 +335,11 @@ class Generator:
         state = {
             key: tensor.detach().to("cpu", dtype).contiguous()
             for key, tensor in self._state().items()
-            if not _implied(key, tensor)
+            if not _implied(key, tensor) and not key.startswith(_SPECIALIST)
         }
+        if self.specialist is not None:
+            both = (self.specialist.cpu().state_dict(), self.network.cpu().state_dict())
+            state |= _difference(*both, dtype)
         card = Path(folder) / _CARD
         with complete_or_absent(folder, (_CONFIG, _WEIGHTS, _CARD, INDEX)) as work:
             if card.is_file():
@@ -315,7 +352,7 @@ class Generator:
     def _state(self) -> dict[str, Tensor]:
         """Every tensor that makes an adapter, under its name in the file."""
         fitted = {} if self.encoder_adapter is None else adapter_state(self.encoder_adapter)
-        return {**self.network.state_dict(), **fitted}
+        return {**_networks(self.network, self.specialist, self.gate), **fitted}
 
     def _facts(self) -> dict[str, Any]:
         fitted = self.encoder_adapter
@@ -328,6 +365,7 @@ class Generator:
             **({"tasks": list(self.tasks)} if self.tasks else {}),
             **({"pull": self.pull} if self.pull else {}),
             **({"says_task": True} if self.says_task else {}),
+            **({"specialist": True} if self.specialist is not None else {}),
         }
 
     @classmethod
@@ -347,12 +385,17 @@ class Generator:
             says_task = config.get("says_task", False)
             if not isinstance(says_task, bool) or (says_task and (dnd or tasks)):
                 raise T2LError(f"says_task={str(says_task)[:40]} must be true or false, and needs texts.")
+            gated = config.get("specialist", False)
+            if not isinstance(gated, bool) or (gated and (tasks or not pooled)):
+                raise T2LError(f"specialist={str(gated)[:40]} must be true or false, and needs pooled texts.")
             if settings.spec.n_parameters > MOST_PARAMETERS:
                 raise T2LError(f"adapters of more than {MOST_PARAMETERS:,} numbers are not made here.")
             # On "meta" the network costs nothing, so a hostile size meets the file's own shapes first.
             fitted = config.get("encoder_adapter")
             with torch.device("meta"):
                 network = DnD(settings) if isinstance(settings, DnDConfig) else T2L(settings)
+                special = T2L(settings) if gated and isinstance(settings, T2LConfig) else None
+                gate = torch.zeros(settings.condition_size + 1) if gated else None
                 adapter = LoRASpec.from_json(fitted).zeros() if fitted else None
         except T2LError as err:
             raise T2LError(f"{file}: {err}") from err
@@ -363,13 +406,22 @@ class Generator:
             reason = str(err).partition("\n")[0]
             raise T2LError(f"{file} cannot be used ({reason}); download the checkpoint again.") from err
         wanted = {**network.state_dict(), **(adapter_state(adapter) if adapter else {})}
+        if special is not None and gate is not None:
+            wanted |= {_GATE: gate, **_difference(special.state_dict(), {})}
         state = _read_weights(folder / _WEIGHTS, wanted)
-        network.load_state_dict({key: state[key] for key in network.state_dict()}, assign=True)
-        network.requires_grad_(False).eval()
-        if isinstance(network, T2L):
-            network.freeze()
-        else:
-            pack_linears(network)
+        own = {key: state[key] for key in network.state_dict()}
+        network.load_state_dict(own, assign=True)
+        if special is not None:
+            # In new memory: the other network's products are packed in place.
+            steps = {key: state[_SPECIALIST + key] * state[_SPECIALIST + key + _STEP] for key in own}
+            special.load_state_dict({key: own[key] + steps[key] for key in own}, assign=True)
+        for part in (network, special):
+            if part is not None:
+                part.requires_grad_(False).eval()
+            if isinstance(part, T2L):
+                part.freeze()
+            elif part is not None:
+                pack_linears(part)
         training = config.get("training")
         index = TaskIndex.load(folder / INDEX) if (folder / INDEX).is_file() else None
         pull = config.get("pull", 0.0)
@@ -390,7 +442,31 @@ class Generator:
             index,
             float(pull),
             says_task,
+            special,
+            state[_GATE] if gated else None,
         )
+
+
+def _networks(network: T2L | DnD, specialist: T2L | None, gate: Tensor | None) -> dict[str, Tensor]:
+    """The tensors of a checkpoint's networks under their names in the file."""
+    second = {} if specialist is None else specialist.state_dict(prefix=_SPECIALIST)
+    return {**network.state_dict(), **second, **({} if gate is None else {_GATE: gate})}
+
+
+def _difference(
+    special: Mapping[str, Tensor], usual: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
+    """Of every tensor its difference from the other, as that is stored: 8 bits and a step for each row."""
+    made = {}
+    for key, tensor in special.items():
+        other = usual[key].to(dtype).float() if key in usual else 0
+        off = tensor.detach().float() - other
+        top = off.abs().amax(-1, keepdim=True) if off.dim() else off.abs()
+        # A power of two: what is read and written again stays the same.
+        step = ((top / 127).clamp_min(1e-30).log2() - 1e-3).ceil().exp2()
+        made[_SPECIALIST + key] = (off / step).round().to(torch.int8).contiguous()
+        made[_SPECIALIST + key + _STEP] = step.contiguous()
+    return made
 
 
 def _implied(key: str, tensor: Tensor) -> bool:

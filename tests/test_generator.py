@@ -165,6 +165,69 @@ def test_a_shift_of_zero_is_not_stored(tmp_path: Path) -> None:
     assert same(Generator.load(tmp_path / "zero"), made)
 
 
+TEXTS = ["Give the plural.", "The second letter.", "Say it in German.", "Write it backwards."]
+
+
+def gated(generators: tuple[Generator, Generator] | None = None) -> Generator:
+    """Two networks; the plane parts TEXTS into two and two."""
+    one, other = generators or (generator(), generator(1))
+    vectors = one.encoder.encode(TEXTS)
+    gate = torch.cat([vectors[1] + vectors[3] - vectors[0] - vectors[2], torch.zeros(1)])
+    assert isinstance(other.network, T2L)
+    return replace(one, specialist=other.network, gate=gate, _id="")
+
+
+def test_a_plane_says_which_of_two_networks_makes_an_adapter(tmp_path: Path) -> None:
+    one, other = generator(), generator(1)
+    both = gated((one, other))
+    assert both.special(both.encoder.encode(TEXTS)).tolist() == [False, True, False, True]
+    made = both.generate(TEXTS)
+    for number, (text, maker) in enumerate(zip(TEXTS, (one, other, one, other), strict=True)):
+        alone = maker.generate([text])
+        for got, single in ((made[number], both.generate([text])[0]), (made[number], alone[0])):
+            for name in SPEC.targets:
+                torch.testing.assert_close(got.A[name], single.A[name])
+                torch.testing.assert_close(got.B[name], single.B[name])
+    assert both.id not in (one.id, other.id) and replace(both, gate=-both.gate, _id="").id != both.id
+    assert both.rescaled(use_rslora=True).generate(TEXTS[1:2]).spec.use_rslora
+
+
+def test_a_specialist_is_kept_in_8_bits_and_comes_back_the_same(tmp_path: Path) -> None:
+    both = gated()
+    both.save(tmp_path / "a")
+    stored = load_file(tmp_path / "a" / "model.safetensors")
+    heads = [stored[f"specialist.heads.{n}.weight"].dtype for n in range(2)]
+    assert heads == [torch.int8] * 2 and "specialist.heads.0.weight.step" in stored
+    read = Generator.load(tmp_path / "a")
+    made, wanted = read.generate(TEXTS), both.generate(TEXTS)
+    for number in range(4):
+        for name in SPEC.targets:
+            off = (made.B[name][number] - wanted.B[name][number]).norm() / wanted.B[name][number].norm()
+            assert off < 0.02, (number, name, off)
+    read.save(tmp_path / "b")
+    assert Generator.load(tmp_path / "b").id == read.id
+    assert read.specialist is not None and "specialist" not in generator()._facts()
+
+
+def test_a_specialist_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    both = gated()
+    for name, change, match in (
+        ("word", {"specialist": "yes"}, "specialist=yes must be true or false"),
+        ("numbers", {"tasks": ["a"] * 384}, "specialist=True must be true or false, and needs pooled texts"),
+        ("none", {"specialist": False}, "unknown, first gate"),
+    ):
+        both.save(tmp_path / name)
+        file = tmp_path / name / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | change))
+        with pytest.raises(T2LError, match=match):
+            Generator.load(tmp_path / name)
+    generator().save(tmp_path / "plain")
+    file = tmp_path / "plain" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"specialist": True}))
+    with pytest.raises(T2LError, match="missing, first gate"):
+        Generator.load(tmp_path / "plain")
+
+
 def edit(**changes: Any) -> Callable[[Path], None]:
     """Changes entries of config.json, also inside "network" and "spec"; None removes one."""
 

@@ -1,4 +1,4 @@
-"""The grid of data/build/grid.py: sound tasks, the same bytes again, nothing that a held-out task does."""
+"""The functions of data/build/grid.py and around.py: sound tasks, the same bytes again, none held out."""
 
 import json
 import os
@@ -134,3 +134,43 @@ def test_a_function_that_is_left_out_is_named_with_its_task(module, monkeypatch,
     written, left_out = module.build(tmp_path / "out", 100, [tmp_path / "suite"])
     assert [twin for _, twin in left_out] == ["plus_seven"]
     assert written == {"number_plus": 29, "number_minus": 30, "number_times": 10}
+
+
+# what data/build/around.py stands around, written once more
+AROUND = {
+    "second letter": lambda t: t[1:2],
+    "longest word": lambda t: max(t.split(), key=len),
+    "kebab case": lambda t: "-".join(t.lower().split()),
+}
+
+
+def test_functions_around_a_few_are_made_alike_twice_without_the_few(tmp_path):
+    for name in ("one", "two"):
+        command = [sys.executable, DATA / "build/around.py", tmp_path / name, "--train", "24"]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "random"})
+    one, two = (
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.*")}
+        for name in ("one", "two")
+    )
+    assert one == two
+    tasks = read_suite(tmp_path / "one")
+    assert len(tasks) > 240 and {task.split for task in tasks.values()} == {"train"}
+    families = {task.family.rpartition("_")[0] for task in tasks.values()}
+    assert {"around_letter_second", "around_longest", "around_hyphens", "around_joined"} <= families
+    for task in tasks.values():
+        assert len(set(task.descriptions)) == 8 and len(task.test) == 8, task.name
+        for name, function in AROUND.items():
+            # Examples that tell the function from leaving the input, or a word's first letter, as it is.
+            telling = [e for e in task.train if function(e.input) not in (e.input, e.input[:1])]
+            same = sum(function(e.input) == e.output for e in telling)
+            assert same < 0.9 * max(len(telling), 1), (task.name, name, task.train[:2])
+    seconds = [t for t in tasks.values() if t.family.startswith("around_letter_second")]
+    assert any('"' + e.input[1] + '"' == e.output for task in seconds for e in task.train)
+
+
+def test_functions_around_a_few_need_sentences(tmp_path):
+    (tmp_path / "suite").mkdir()
+    command = [sys.executable, DATA / "build/around.py", tmp_path / "out", "--sentences", tmp_path / "suite"]
+    failed = subprocess.run(command, capture_output=True, text=True)
+    assert failed.returncode == 2 and "no training input holds a sentence" in failed.stderr
+    assert not (tmp_path / "out").exists()

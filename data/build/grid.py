@@ -1556,20 +1556,26 @@ def does(function: Function, forms: list[list[Pair]]) -> bool:
 
 
 def build(
-    out: Path, per_family: int, suites: list[Path], train: int = TRAIN
+    out: Path,
+    per_family: int,
+    suites: list[Path],
+    train: int = TRAIN,
+    makers: Iterable[Callable[[], Iterator[Function]]] | None = None,
+    prefix: str = "grid",
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Write at most so many functions of each family, none that does what a held-out task of the suites does.
 
-    train: examples to train on of each.
+    train: examples to train on of each. makers: what gives the functions, by default the grid's own; prefix:
+    what their names begin with.
     Returns how many of each family there are, and those left out with the task that each of them does.
     """
     barred, left_out = held_out(suites), []
     written: dict[str, int] = {}
-    for make in FAMILIES:
+    for make in makers or FAMILIES:
         groups: dict[str, list[tuple[str, Function]]] = {}
         for function in make():
             members = groups.setdefault(function.family, [])
-            members.append((f"grid_{function.family}_{len(members)}", function))
+            members.append((f"{prefix}_{function.family}_{len(members)}", function))
         for family, members in groups.items():
             Rng(f"{SEED}:{family}").shuffle(members)
             for name, function in members:
@@ -1595,7 +1601,7 @@ def write(folder: Path, function: Function, pairs: list[Pair]) -> None:
         "license": LICENSE,
         "max_new_tokens": 32,
     }
-    family = f"grid_{function.family}"
+    family = folder.name.rpartition("_")[0]
     if function.family in PARTS:
         family += f"_{int(folder.name.rpartition('_')[2]) % PARTS[function.family]}"
     write_training_task(folder, facts, function.choices, family, said, pairs[TEST:], pairs[:TEST])

@@ -82,7 +82,7 @@ class _Lesson:
 
     @torch.no_grad()
     def ask(self, condition: Tensor) -> LoRAWeights:
-        return self.teacher.network.eval()(condition)
+        return self.teacher.adapters(condition)
 
 
 def train_distill(
@@ -121,7 +121,9 @@ def train_distill(
                 f"tasks_per_step={run.tasks_per_step} asks a teacher for {lesson.count} adapters; they must "
                 f"be shared by {world} processes, at least 1 and at most {len(lesson.tasks)}, one a task."
             )
-        lesson.teacher.network.to(accelerator.device)
+        for part in (lesson.teacher.network, lesson.teacher.specialist):
+            if part is not None:
+                part.to(accelerator.device)
     config = T2LConfig(
         teacher.spec,
         taught.config.condition_size,
