@@ -88,7 +88,7 @@ def with_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
 
     def network() -> None:
         with torch.no_grad():
-            generator.network(embedding)
+            generator.adapters(embedding)
 
     one = {
         "encoder_ms": lambda: generator.encoder.encode(texts[:1]),

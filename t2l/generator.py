@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from t2l.dnd import DnD, DnDConfig, draws
 from t2l.encoder import DEFAULT_ENCODER, TaskTable, TextEncoder, adapter_from, adapter_state
@@ -36,7 +36,7 @@ _ANSWERS = ("\t", " -> ", " => ", "\nAnswer:", "\nOutput:", "\nA:")
 # No shape in a checkpoint bounds the adapters of a network that shares its layers; this does.
 MOST_PARAMETERS = 10**9
 _CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
-_SPECIALIST, _STEP, _GATE = "specialist.", ".step", "gate"
+_SPECIALIST, _STEP, _GATE, _GATE_WIDTH = "specialist.", ".step", "gate.", 64
 
 
 def check_length(text: str, what: str, limit: int) -> None:
@@ -173,7 +173,7 @@ class Generator:
     task come nearer to those that it was trained on. says_task: whether it was trained with prompts that say
     the description too, so that those of its adapters are to say it.
     specialist: a second network of the same form, trained on other tasks, that makes the adapters of the
-    conditions on its side of a plane, weights (c,) · condition + bias > 0 with `gate` = (weights, bias).
+    conditions at which `gate`, see `new_gate`, is above zero.
     """
 
     network: T2L | DnD
@@ -187,7 +187,7 @@ class Generator:
     pull: float = 0.0
     says_task: bool = False
     specialist: T2L | None = None
-    gate: Tensor | None = None
+    gate: nn.Sequential | None = None
     _encoder: TextEncoder | TaskTable | None = None
     _id: str = ""
 
@@ -235,8 +235,7 @@ class Generator:
         """(n, c) -> (n,) booleans: which adapters the specialist makes; none where there is no specialist."""
         if self.gate is None:
             return torch.zeros(len(condition), dtype=torch.bool, device=condition.device)
-        gate = self.gate.to(condition.device)
-        return condition @ gate[:-1] + gate[-1] > 0
+        return self.gate.to(condition.device)(condition)[:, 0] > 0
 
     def adapters(self, condition: Tensor) -> LoRAWeights:
         """What its networks make of conditions (n, c): a stack of n adapters."""
@@ -352,7 +351,9 @@ class Generator:
     def _state(self) -> dict[str, Tensor]:
         """Every tensor that makes an adapter, under its name in the file."""
         fitted = {} if self.encoder_adapter is None else adapter_state(self.encoder_adapter)
-        return {**_networks(self.network, self.specialist, self.gate), **fitted}
+        second = {} if self.specialist is None else self.specialist.state_dict(prefix=_SPECIALIST)
+        gate = {} if self.gate is None else self.gate.state_dict(prefix=_GATE)
+        return {**self.network.state_dict(), **second, **gate, **fitted}
 
     def _facts(self) -> dict[str, Any]:
         fitted = self.encoder_adapter
@@ -395,7 +396,7 @@ class Generator:
             with torch.device("meta"):
                 network = DnD(settings) if isinstance(settings, DnDConfig) else T2L(settings)
                 special = T2L(settings) if gated and isinstance(settings, T2LConfig) else None
-                gate = torch.zeros(settings.condition_size + 1) if gated else None
+                gate = new_gate(settings.condition_size) if gated else None
                 adapter = LoRASpec.from_json(fitted).zeros() if fitted else None
         except T2LError as err:
             raise T2LError(f"{file}: {err}") from err
@@ -407,7 +408,7 @@ class Generator:
             raise T2LError(f"{file} cannot be used ({reason}); download the checkpoint again.") from err
         wanted = {**network.state_dict(), **(adapter_state(adapter) if adapter else {})}
         if special is not None and gate is not None:
-            wanted |= {_GATE: gate, **_difference(special.state_dict(), {})}
+            wanted |= {**gate.state_dict(prefix=_GATE), **_difference(special.state_dict(), {})}
         state = _read_weights(folder / _WEIGHTS, wanted)
         own = {key: state[key] for key in network.state_dict()}
         network.load_state_dict(own, assign=True)
@@ -415,6 +416,9 @@ class Generator:
             # In new memory: the other network's products are packed in place.
             steps = {key: state[_SPECIALIST + key] * state[_SPECIALIST + key + _STEP] for key in own}
             special.load_state_dict({key: own[key] + steps[key] for key in own}, assign=True)
+        if gate is not None:
+            gate.load_state_dict({key: state[_GATE + key] for key in gate.state_dict()}, assign=True)
+            gate.requires_grad_(False)
         for part in (network, special):
             if part is not None:
                 part.requires_grad_(False).eval()
@@ -443,14 +447,13 @@ class Generator:
             float(pull),
             says_task,
             special,
-            state[_GATE] if gated else None,
+            gate,
         )
 
 
-def _networks(network: T2L | DnD, specialist: T2L | None, gate: Tensor | None) -> dict[str, Tensor]:
-    """The tensors of a checkpoint's networks under their names in the file."""
-    second = {} if specialist is None else specialist.state_dict(prefix=_SPECIALIST)
-    return {**network.state_dict(), **second, **({} if gate is None else {_GATE: gate})}
+def new_gate(condition_size: int) -> nn.Sequential:
+    """What tells a specialist's conditions (n, c) from others: (n, 1), above zero for its own; untrained."""
+    return nn.Sequential(nn.Linear(condition_size, _GATE_WIDTH), nn.SiLU(), nn.Linear(_GATE_WIDTH, 1))
 
 
 def _difference(

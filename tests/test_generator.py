@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from t2l.adapter import Adapter
 from t2l.errors import T2LError
 from t2l.export import lint
-from t2l.generator import Condition, Generator
+from t2l.generator import Condition, Generator, new_gate
 from t2l.hypernet import T2L, T2LConfig
 from t2l.lora import LoRASpec
 from t2l.presets import PRESETS
@@ -169,15 +169,19 @@ TEXTS = ["Give the plural.", "The second letter.", "Say it in German.", "Write i
 
 
 def gated(generators: tuple[Generator, Generator] | None = None) -> Generator:
-    """Two networks; the plane parts TEXTS into two and two."""
+    """Two networks; the gate parts TEXTS into two and two."""
     one, other = generators or (generator(), generator(1))
     vectors = one.encoder.encode(TEXTS)
-    gate = torch.cat([vectors[1] + vectors[3] - vectors[0] - vectors[2], torch.zeros(1)])
+    gate = new_gate(384).requires_grad_(False)
+    for tensor in gate.state_dict().values():
+        tensor.zero_()
+    gate[0].weight[0] = 10 * (vectors[1] + vectors[3] - vectors[0] - vectors[2])
+    gate[2].weight[0, 0], gate[2].bias[0] = 1, -1
     assert isinstance(other.network, T2L)
     return replace(one, specialist=other.network, gate=gate, _id="")
 
 
-def test_a_plane_says_which_of_two_networks_makes_an_adapter(tmp_path: Path) -> None:
+def test_a_gate_says_which_of_two_networks_makes_an_adapter(tmp_path: Path) -> None:
     one, other = generator(), generator(1)
     both = gated((one, other))
     assert both.special(both.encoder.encode(TEXTS)).tolist() == [False, True, False, True]
@@ -188,7 +192,7 @@ def test_a_plane_says_which_of_two_networks_makes_an_adapter(tmp_path: Path) -> 
             for name in SPEC.targets:
                 torch.testing.assert_close(got.A[name], single.A[name])
                 torch.testing.assert_close(got.B[name], single.B[name])
-    assert both.id not in (one.id, other.id) and replace(both, gate=-both.gate, _id="").id != both.id
+    assert both.id not in (one.id, other.id) and replace(both, gate=new_gate(384), _id="").id != both.id
     assert both.rescaled(use_rslora=True).generate(TEXTS[1:2]).spec.use_rslora
 
 
