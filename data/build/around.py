@@ -161,7 +161,7 @@ def letters() -> Iterator[Function]:
 
 
 def pairs() -> Iterator[Function]:
-    """Two letters of a word, or its first ones spelled out."""
+    """Two letters of a word."""
     glues = {
         "": "without a space",
         " ": "with a space between them",
@@ -185,6 +185,10 @@ def pairs() -> Iterator[Function]:
             s=[said],
         )
         yield Function("letter_pair", "string", one_word, rule, cores, bare(cores), ONE)
+
+
+def spelled() -> Iterator[Function]:
+    """A word's letters, or its first ones, spelled out."""
     for glue, name in {" ": "spaces", "-": "hyphens", ", ": "commas", "/": "slashes"}.items():
         for count, said in {
             99: "all letters",
@@ -391,7 +395,7 @@ def hyphens() -> Iterator[Function]:
         yield Function("hyphens", "formatting", title, rule, told, made, TITLE)
     for glue, case, said in STYLES:
 
-        def rule(text: str, glue=glue, case=case) -> str | None:
+        def styled(text: str, glue=glue, case=case) -> str | None:
             changed = case(text)
             return glue.join(changed.split()) if changed else None
 
@@ -402,10 +406,10 @@ def hyphens() -> Iterator[Function]:
             n=names,
         )
         made = fill("the words in {n} | the phrase in {n} | a {n} version", n=names)
-        yield Function("joined", "formatting", title, rule, told, made, TITLE)
+        yield Function("joined", "formatting", title, styled, told, made, TITLE)
 
 
-MAKERS = (letters, pairs, words, hyphens)
+MAKERS = (letters, pairs, spelled, words, hyphens)
 
 
 def sentences(suites: Sequence[Path]) -> list[str]:
