@@ -337,8 +337,9 @@ class Generator:
             if not _implied(key, tensor) and not key.startswith(_SPECIALIST)
         }
         if self.specialist is not None:
-            both = (self.specialist.cpu().state_dict(), self.network.cpu().state_dict())
-            state |= _difference(*both, dtype)
+            both = (self.specialist.state_dict(), self.network.state_dict())
+            made = _difference(*both, dtype)
+            state |= {key: tensor.cpu() for key, tensor in made.items()}
         card = Path(folder) / _CARD
         with complete_or_absent(folder, (_CONFIG, _WEIGHTS, _CARD, INDEX)) as work:
             if card.is_file():
