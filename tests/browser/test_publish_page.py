@@ -353,6 +353,8 @@ def test_on_a_space_the_circle_from_sign_in_to_peft_and_back_closes(
             id = describe(page, PLURAL)
             describe(page, "Write the phrase in snake_case.")
             open_tab(page, "Shelf")
+            # The second one pushes the first down when it comes.
+            expect(page.locator("#shelf-rows label")).to_have_count(2, timeout=SLOW)
             page.locator("#shelf-rows label").filter(has_text="plural").click()
             page.locator("#shelf-publish").click()
             expect_tab(page, "Publish")
