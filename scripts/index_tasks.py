@@ -81,8 +81,7 @@ def main() -> None:
         used = [encode(task.descriptions[: training["descriptions"]]) for task in tasks]
         index = TaskIndex.of(names, [task.descriptions[0] for task in tasks], used)
     else:
-        told = tuple(index.descriptions[n] for n in kept)
-        index = replace(index, names=tuple(names), descriptions=told, centres=index.centres[kept])
+        index = index.subset(kept)
     report = {"checkpoint": generator.name, "tasks": len(index.names), "trained_on": len(training["tasks"])}
     if args.results:
         asked = [own_way(name, generator) for name in UNTRAINED]

@@ -26,6 +26,7 @@ from t2l.hypernet import T2L
 from t2l.likeness import TaskIndex
 from t2l.tasks import Task, family_weights, training_tasks
 from t2l.train.contrast import learned
+from t2l.train.distill import alike, pooled_generator
 
 TRAINED = 6
 STEPS, ROWS, RATE = 300, 4096, 3e-3
@@ -62,36 +63,11 @@ def train_gate(usual: Sides, special: Sides, seed: int = 0) -> nn.Sequential:
 
 def joined(general: Generator, special: Generator, gate: nn.Sequential) -> Generator:
     """One checkpoint of both; raises T2LError where they differ in more than their training."""
-
-    def facts(of: Generator) -> tuple:
-        fitted = of.encoder_adapter
-        held = (
-            None
-            if fitted is None
-            else (fitted.spec, [t.tolist() for t in (*fitted.A.values(), *fitted.B.values())])
-        )
-        return (
-            of.network.config,
-            list(of.spec.targets),
-            of.base_weights_id,
-            of.encoder_name,
-            of.says_task,
-            of.pull,
-            held,
-        )
-
-    if (
-        not isinstance(general.network, T2L)
-        or not isinstance(special.network, T2L)
-        or general.reads != "text"
-    ):
-        raise T2LError("Only checkpoints that read descriptions can be joined.")
     if special.specialist is not None or general.specialist is not None:
         raise T2LError("A checkpoint that has a specialist already cannot be joined again; give its parts.")
-    if general.network.config.condition != "pooled" or facts(general) != facts(special):
-        raise T2LError(
-            "The checkpoints differ in more than their training, or read tokens; join two of one form."
-        )
+    if not alike(general, special) or general.network.config != special.network.config:
+        raise T2LError("The checkpoints differ in more than their training; join two of one form.")
+    assert isinstance(special.network, T2L)
     return replace(general, specialist=special.network, gate=gate, _id="")
 
 
@@ -105,10 +81,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
 
-    general, special = Generator.load(args.general), Generator.load(args.specialist)
+    general, special = pooled_generator(args.general), pooled_generator(args.specialist)
     encoder = general.encoder
-    if not isinstance(encoder, TextEncoder):
-        raise T2LError(f"{args.general} reads no descriptions.")
+    assert isinstance(encoder, TextEncoder)  # it reads one embedding of a text
     own, _ = training_tasks(args.specialist_tasks.split(","), (), False)
     names = {task.name for task in own}
     others = [task for task in training_tasks(args.tasks.split(","), (), False)[0] if task.name not in names]
@@ -139,12 +114,12 @@ def main() -> None:
     )
     known = general.index
     if known is not None:
-        kept = [n for n, name in enumerate(known.names) if name not in names]
+        old = known.subset([n for n, name in enumerate(known.names) if name not in names])
         centres = TaskIndex(
-            (*(known.names[n] for n in kept), *centres.names),
-            (*(known.descriptions[n] for n in kept), *centres.descriptions),
-            torch.cat([known.centres[kept], centres.centres]),
-            known.far,
+            old.names + centres.names,
+            old.descriptions + centres.descriptions,
+            torch.cat([old.centres, centres.centres]),
+            old.far,
         )
     both = [*learned(args.general), *learned(args.specialist), *names]
     training = {

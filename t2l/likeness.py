@@ -47,6 +47,11 @@ class TaskIndex:
             tuple(names), tuple(descriptions), torch.nn.functional.normalize(torch.stack(centres), dim=-1)
         )
 
+    def subset(self, numbers: Sequence[int]) -> TaskIndex:
+        """The tasks of these numbers alone, in their order."""
+        names, told = (tuple(texts[n] for n in numbers) for texts in (self.names, self.descriptions))
+        return TaskIndex(names, told, self.centres[list(numbers)], self.far)
+
     def similarities(self, conditions: Tensor) -> Tensor:
         """(n, c) -> (n, tasks), cosines with every task."""
         if conditions.dim() != 2 or conditions.shape[1] != self.centres.shape[1]:

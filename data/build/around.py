@@ -15,7 +15,6 @@ from pathlib import Path
 import generators as g
 import grid
 import vocabulary as v
-import yaml
 from families import base as b
 from families.base import Rng, Rule
 from grid import Function, fill
@@ -86,13 +85,6 @@ LINE = ["a sentence", "a line of words", "some words", "a short text"]
 TITLE = ["a phrase of a few words", "some words", "a title or a phrase"]
 
 
-def after(kind: str, rule: Rule, cores: list[str], nouns: list[str]) -> tuple[Rule, list[str], list[str]]:
-    """As `grid.after`, with one of AFTER."""
-    change, tails, wraps = AFTER[kind]
-    rule, nouns = grid.changed(rule, change, nouns, wraps)
-    return rule, fill("{core}{tail}", core=cores, tail=tails), nouns
-
-
 def bare(cores: list[str]) -> list[str]:
     """Commands without their verb."""
     return [core.split(" ", 1)[1] for core in cores]
@@ -156,7 +148,7 @@ def letters() -> Iterator[Function]:
             if kind == "as_is" and called == "second":
                 continue
             family = "letter_bare" if kind == "as_is" else f"letter_{called}"
-            rule, said, made = after(kind, lambda t, place=place: grid.at(t, place), cores, nouns)
+            rule, said, made = grid.after(kind, lambda t, place=place: grid.at(t, place), cores, nouns, AFTER)
             yield Function(family, "string", one_word, rule, said, made, ONE)
 
 
@@ -212,23 +204,13 @@ def spelled() -> Iterator[Function]:
 # --- words of a sentence ---
 
 
-def most(key: Callable[[str], int]) -> Callable[[Sequence[str]], str | None]:
-    """The one word of which a number is the largest."""
-
-    def pick(words: Sequence[str]) -> str | None:
-        top = max(map(key, words))
-        return grid.single([word for word in words if key(word) == top])
-
-    return pick
-
-
-def runner_up(words: Sequence[str]) -> str | None:
+def runner_up(words: list[str]) -> str | None:
     one, two, *rest = sorted(words, key=len, reverse=True)
     return two if rest and len(one) > len(two) > len(rest[0]) else None
 
 
-LONGEST, SHORTEST = most(len), most(lambda word: -len(word))
-PICKED: dict[str, tuple[Callable[[Sequence[str]], str | None], str]] = {
+LONGEST, SHORTEST = grid.extreme(len, 1), grid.extreme(len, -1)
+PICKED: dict[str, tuple[grid.Pick, str]] = {
     "longest": (
         LONGEST,
         "longest word | longest of the words | word with the most letters | lengthiest word | "
@@ -245,7 +227,7 @@ PICKED: dict[str, tuple[Callable[[Sequence[str]], str | None], str]] = {
         lambda words: grid.single([word for word in words[1:] if word[0].isupper()]),
         "word that begins with a capital inside the sentence | capitalized word that is not the first",
     ),
-    "vowels": (most(grid.vowels), "word with the most vowels | most vowel-rich word"),
+    "vowels": (grid.extreme(grid.vowels, 1), "word with the most vowels | most vowel-rich word"),
     "alphabet": (
         lambda words: min(words, key=str.lower) if len({w.lower() for w in words}) == len(words) else None,
         "alphabetically first word | word that comes first in the alphabet",
@@ -260,13 +242,12 @@ def words() -> Iterator[Function]:
         nouns = [f"the {noun}" for noun in v.phrases(said)]
         verbs = "find|give|write|output|print|return|pick out|select|copy|tell me"
         cores = fill("{verb} {n}", verb=verbs, n=nouns)
-        for kind, (change, tails, wraps) in changes.items():
+        for kind in changes:
             if name == "longest" and kind == "as_is":
                 continue
             kinds = {"longest": "longest", "shortest": "other_word", "runner_up": "other_word"}
             family = "other_word_bare" if kind == "as_is" else kinds.get(name, "other_word_first")
-            rule, made = grid.changed(lambda t, pick=pick: pick(t.split()), change, nouns, wraps)
-            told = fill("{core}{tail}", core=cores, tail=tails)
+            rule, told, made = grid.after(kind, lambda t, pick=pick: pick(t.split()), cores, nouns, changes)
             yield Function(family, "string", sentence, rule, told, made, LINE)
     for place in (0, 1, 2, 3, -1, -2):
         nouns = fill(
@@ -389,9 +370,8 @@ def hyphens() -> Iterator[Function]:
         tails = [f" and put {said} in front", f" with {said} before it"]
         wraps = ["{} with " + said + " in front", "{} after " + said]
         changes[f"start {start}"] = (lambda t, start=start: start + t, tails, wraps)
-    for change, tails, wraps in changes.values():
-        rule, made = grid.changed(lambda t: "-".join(t.lower().split()), change, nouns, wraps)
-        told = fill("{core}{tail}", core=cores, tail=tails)
+    for kind in changes:
+        rule, told, made = grid.after(kind, lambda t: "-".join(t.lower().split()), cores, nouns, changes)
         yield Function("hyphens", "formatting", title, rule, told, made, TITLE)
     for glue, case, said in STYLES:
 
@@ -416,7 +396,7 @@ def sentences(suites: Sequence[Path]) -> list[str]:
     """Sentences of four to ten plain words in the training inputs of the suites' training tasks."""
     found = set()
     for path in sorted(path for suite in suites for path in suite.glob("*/task.yaml")):
-        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+        facts = grid.read_facts(path)
         if facts.get("split") != "train" or facts.get("benchmark"):
             continue
         for line in (path.parent / "train.jsonl").read_text(encoding="utf-8").splitlines():

@@ -221,7 +221,8 @@ ORDINALS: dict[Place, list[str]] = {
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"]
 
 # what is done to an answer: a rule, words after a command, words around a noun
-AFTER: dict[str, tuple[Rule, list[str], list[str]]] = {
+Change = tuple[Rule, list[str], list[str]]
+AFTER: dict[str, Change] = {
     "as_is": (lambda t: t, [""], ["{}"]),
     "upper": (
         lambda t: t.upper() if t.upper() != t else None,
@@ -287,9 +288,11 @@ def changed(rule: Rule, change: Rule, nouns: list[str], wraps: list[str]) -> tup
     return both, [wrap.format(noun) for noun in nouns for wrap in wraps]
 
 
-def after(kind: str, rule: Rule, cores: list[str], nouns: list[str]) -> tuple[Rule, list[str], list[str]]:
-    """A rule and its words, with one of AFTER behind them."""
-    change, tails, wraps = AFTER[kind]
+def after(
+    kind: str, rule: Rule, cores: list[str], nouns: list[str], changes: Mapping[str, Change] | None = None
+) -> tuple[Rule, list[str], list[str]]:
+    """A rule and its words, with one of `changes`, by default AFTER, behind them."""
+    change, tails, wraps = (changes or AFTER)[kind]
     rule, nouns = changed(rule, change, nouns, wraps)
     return rule, fill("{core}{tail}", core=cores, tail=tails), nouns
 
@@ -1518,12 +1521,17 @@ def vocabulary(tokenizer: Path) -> list[str]:
     return [token[1:] for token in tokens if re.fullmatch("\u0120[a-z]{3,12}", token)]
 
 
+def read_facts(path: Path) -> dict[str, Any]:
+    """A task.yaml."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times as fast, where it is there
+    return yaml.load(path.read_text(encoding="utf-8"), loader)
+
+
 def held_out(suites: Iterable[Path]) -> dict[str, list[list[Pair]]]:
     """Forty examples of each task of split eval, in their variants."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times as fast, where it is there
     result = {}
     for path in sorted(path for suite in suites for path in suite.glob("*/task.yaml")):
-        facts = yaml.load(path.read_text(encoding="utf-8"), loader)
+        facts = read_facts(path)
         if facts.get("split") == "eval" and not facts.get("benchmark"):
             files = [path.parent / name for name in ("train.jsonl", "test.jsonl")]
             lines = [t for f in files if f.is_file() for t in f.read_text(encoding="utf-8").splitlines()][:40]

@@ -93,7 +93,7 @@ def train_distill(
     Writes `out`/generator (what `Generator.load` and `init` of SFT read). Tasks of split eval are never read.
     Raises T2LError for a teacher that reads anything but one embedding of a text.
     """
-    teacher = _teacher(run.teacher)
+    teacher = pooled_generator(run.teacher)
     taught, encoder = teacher.network, teacher.encoder
     assert isinstance(taught, T2L) and isinstance(encoder, TextEncoder)
     accelerator = make_accelerator(fitting, out, cpu=not torch.cuda.is_available())
@@ -211,7 +211,7 @@ def train_distill(
     )
 
 
-def _teacher(source: str) -> Generator:
+def pooled_generator(source: str) -> Generator:
     """A checkpoint that reads descriptions as one embedding each; raises T2LError for another."""
     teacher = load_generator(source)
     taught = teacher.network
@@ -223,15 +223,20 @@ def _teacher(source: str) -> Generator:
     return teacher
 
 
-def _like(teacher: Generator, source: str) -> Generator:
-    """Another checkpoint that may stand in for the teacher; raises T2LError where it may not."""
-    other = _teacher(source)
+def alike(one: Generator, other: Generator) -> bool:
+    """Whether two pooled checkpoints have one base, one encoder, one form of adapters and of prompts."""
 
     def facts(of: Generator) -> tuple:
         assert isinstance(of.encoder, TextEncoder)
         return of.spec, list(of.spec.targets), of.base_weights_id, of.encoder.id, of.says_task, of.pull
 
-    if facts(other) != facts(teacher):
+    return facts(one) == facts(other)
+
+
+def _like(teacher: Generator, source: str) -> Generator:
+    """Another checkpoint that may stand in for the teacher; raises T2LError where it may not."""
+    other = pooled_generator(source)
+    if not alike(teacher, other):
         raise T2LError(
             f"{source} has another base, encoder, rank, targets or prompts than the teacher; "
             "give one that differs in nothing but its training."
