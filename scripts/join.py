@@ -5,7 +5,7 @@
 The gate is a small network on the encoder's vectors of descriptions 0 to 5. All families of a side weigh the
 same, a task without one being its own; tasks of both sides count as the specialist's. In doubt the general
 one makes the adapter. Descriptions 6 and 7 say how many end on the right side. What is trained from OUT goes
-on from GENERAL alone.
+on from GENERAL alone. A specialist that GENERAL has already is left out of OUT.
 """
 
 from __future__ import annotations
@@ -62,9 +62,14 @@ def train_gate(usual: Sides, special: Sides, seed: int = 0) -> nn.Sequential:
 
 
 def joined(general: Generator, special: Generator, gate: nn.Sequential) -> Generator:
-    """One checkpoint of both; raises T2LError where they differ in more than their training."""
-    if special.specialist is not None or general.specialist is not None:
-        raise T2LError("A checkpoint that has a specialist already cannot be joined again; give its parts.")
+    """One checkpoint of both, the second instead of a specialist of the first.
+
+    Raises T2LError where they differ in more than their training.
+    """
+    if special.specialist is not None:
+        raise T2LError(
+            "A checkpoint that has a specialist already cannot be one; give what it was joined of."
+        )
     if not alike(general, special) or general.network.config != special.network.config:
         raise T2LError("The checkpoints differ in more than their training; join two of one form.")
     assert isinstance(special.network, T2L)
@@ -112,16 +117,17 @@ def main() -> None:
     centres = TaskIndex.of(
         [t.name for t in own], [t.descriptions[0] for t in own], [v[:TRAINED] for v in specials]
     )
+    former = set(general.training.get("specialist", {}).get("tasks", ()))
     known = general.index
     if known is not None:
-        old = known.subset([n for n, name in enumerate(known.names) if name not in names])
+        old = known.subset([n for n, name in enumerate(known.names) if name not in names | former])
         centres = TaskIndex(
             old.names + centres.names,
             old.descriptions + centres.descriptions,
             torch.cat([old.centres, centres.centres]),
             old.far,
         )
-    both = [*learned(args.general), *learned(args.specialist), *names]
+    both = [*(n for n in learned(args.general) if n not in former), *learned(args.specialist), *names]
     training = {
         **general.training,
         "tasks": list(dict.fromkeys(both)),

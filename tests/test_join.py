@@ -75,7 +75,27 @@ def test_checkpoints_that_differ_in_more_than_their_training_are_not_joined(join
     run(join, monkeypatch, parts, "general", "special")
     (parts / "out").rename(parts / "joined")
     with pytest.raises(T2LError, match="has a specialist already"):
-        run(join, monkeypatch, parts, "joined", "special")
+        run(join, monkeypatch, parts, "general", "joined")
+
+
+def test_a_specialist_is_exchanged_for_another(join, monkeypatch, parts) -> None:
+    run(join, monkeypatch, parts, "general", "special")
+    (parts / "out").rename(parts / "joined")
+    for name in ("second", "third"):
+        (parts / "letters" / name).rename(parts / "letters" / f"{name}_new")
+        facts = parts / "letters" / f"{name}_new" / "task.yaml"
+        facts.write_text(facts.read_text().replace(f'"{name}"', f'"{name}_new"'))
+    checkpoint(8, ["second_new", "third_new"]).save(parts / "new")
+    run(join, monkeypatch, parts, "joined", "new")
+    made, new, general = (Generator.load(parts / name) for name in ("out", "new", "general"))
+    text = LETTERS["third"][0]
+    got, wanted = made.generate([text]), new.generate([text])
+    torch.testing.assert_close(got.B["mlp.up_proj"], wanted.B["mlp.up_proj"], rtol=0.1, atol=0.05)
+    assert torch.equal(
+        made.network.state_dict()["heads.0.weight"], general.network.state_dict()["heads.0.weight"]
+    )
+    assert made.index is not None and set(made.index.names) == {"upper", "second_new", "third_new"}
+    assert set(learned(parts / "out")).isdisjoint({"second", "third"})
 
 
 def test_a_gate_gives_a_small_side_the_weight_of_a_large_one_and_doubt_to_the_first(join) -> None:
