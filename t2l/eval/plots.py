@@ -22,6 +22,8 @@ from t2l.eval.report import APART, Row, columns, interval, method_of, summarize
 _INK = "#010203"
 # matplotlib's settings are one set for the whole process.
 _drawing = threading.Lock()
+# One group of a report, and what `t2l analyse` wrote; None where there is none.
+Group = Analysis = dict[str, Any] | None
 _STYLES = ("terse", "paper", "wish", "input/output", "vague", "synonyms", "free", "free 2")
 
 
@@ -35,14 +37,15 @@ class Plot:
     svg: str
 
 
-def plots(rows: Sequence[Row], analysis: dict[str, Any] | None = None) -> tuple[list[Plot], list[str]]:
+def plots(rows: Sequence[Row], analysis: Analysis = None) -> tuple[list[Plot], list[str]]:
     """Every plot that the rows have data for, and what the others lack, in sentences.
 
     rows: of one split, as `summarize` takes them.
     """
     made, lacking = [], []
+    group = _group(rows)  # once: it has hundreds of intervals
     for draw in _PLOTS:
-        found = draw(rows, analysis)
+        found = draw(rows, group, analysis)
         if isinstance(found, Plot):
             made.append(found)
         else:
@@ -95,7 +98,7 @@ def _main(rows: Sequence[Row]) -> list[Row]:
     return main or [row for row in rows if row.get("split") == "train"]
 
 
-def _group(rows: Sequence[Row]) -> dict[str, Any] | None:
+def _group(rows: Sequence[Row]) -> Group:
     main = _main(rows)
     if not main:
         return None
@@ -103,8 +106,7 @@ def _group(rows: Sequence[Row]) -> dict[str, Any] | None:
     return summarize([], main)["groups"][0] if trained else summarize(main)["groups"][0]
 
 
-def _methods(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
-    group = _group(rows)
+def _methods(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     if group is None:
         return "Methods: there are no rows."
     found = group["methods"]
@@ -124,8 +126,7 @@ def _methods(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str
     return Plot("methods", "Score of each method", told, _svg(draw, (6.4, 0.9 + 0.3 * len(found))))
 
 
-def _tasks(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
-    group = _group(rows)
+def _tasks(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     if group is None:
         return "Methods by task: there are no rows."
     names, tasks = [row["method"] for row in group["methods"]], group["tasks"]
@@ -151,7 +152,7 @@ def _tasks(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
     )
 
 
-def _similarity(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
+def _similarity(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     found: dict[str, list[tuple[float, float]]] = {}
     for column, row in zip(columns(rows), rows, strict=True):
         if method_of(column).leads and row.get("similarity") is not None:
@@ -179,7 +180,7 @@ def _similarity(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | 
     return Plot("similarity", "Score against similarity to the training tasks", words, _svg(draw, (6.4, 3.4)))
 
 
-def _styles(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
+def _styles(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     scores: dict[str, dict[int, list[float]]] = {}
     main = _main(rows)
     for column, row in zip(columns(main), main, strict=True):
@@ -207,13 +208,12 @@ def _styles(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
     return Plot("styles", "Score by style of the description", told, _svg(draw, (6.4, 3.4)))
 
 
-def _seconds(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
+def _seconds(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     main, spent = _main(rows), {}
     for column, row in zip(columns(main), main, strict=True):
         # What a method spends on a task before its first answer.
         if row.get("adapter_seconds") is not None and method_of(column).whose is not None:
             spent.setdefault(column, []).append(row["adapter_seconds"])
-    group = _group(rows)
     if not spent or group is None:
         return "Score against seconds: no row tells how long its adapter took."
     scores = {row["method"]: row["strict"] for row in group["methods"]}
@@ -237,14 +237,13 @@ def _seconds(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str
     return Plot("seconds", "Score against the seconds that an adapter takes", told, _svg(draw, (6.4, 3.6)))
 
 
-def _training_tasks(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
+def _training_tasks(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     main = _main(rows)
     sizes = {
         column: row["trained_tasks"]
         for column, row in zip(columns(main), main, strict=True)
         if method_of(column).leads and row.get("trained_tasks")
     }
-    group = _group(rows)
     if group is None or len(set(sizes.values())) < 2:
         return "Score against the number of training tasks: two checkpoints of different size are needed."
     scores = {row["method"]: row for row in group["methods"] if row["method"] in sizes}
@@ -263,7 +262,7 @@ def _training_tasks(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plo
     return Plot("training_tasks", "Score against the number of training tasks", told, _svg(draw, (6.4, 3.2)))
 
 
-def _groups(rows: Sequence[Row], analysis: dict[str, Any] | None) -> Plot | str:
+def _groups(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     found = (analysis or {}).get("grouping", [])
     if not found:
         return "Whether like descriptions get like adapters: there is no analysis (`t2l analyse`)."

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Container, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -36,11 +37,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     Equal values give an interval without width, and few values one that is too narrow.
     """
     scores = torch.tensor(values, dtype=torch.float64)
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randint(len(scores), (RESAMPLES, len(scores)), generator=generator)
-    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
-    low, high = torch.quantile(scores[drawn].mean(1), ends).tolist()
-    return low, high
+    return _ends(_resamples(len(scores)) @ scores)
 
 
 def interval_of_both(outcomes: Sequence[torch.Tensor]) -> tuple[float, float]:
@@ -48,15 +45,36 @@ def interval_of_both(outcomes: Sequence[torch.Tensor]) -> tuple[float, float]:
 
     outcomes: for every task the scores of its examples, or their differences between two methods.
     """
+    shares, tasks, which = _resamples_of_both(tuple(map(len, outcomes)))
+    means = torch.stack([share @ scores for share, scores in zip(shares, outcomes, strict=True)])
+    return _ends(means[tasks, which].mean(1))
+
+
+# A table asks for hundreds of intervals over the same few tasks.
+@lru_cache(maxsize=4)
+def _resamples(size: int) -> torch.Tensor:
+    return _shares(RESAMPLES, size, torch.Generator().manual_seed(0))
+
+
+@lru_cache(maxsize=2)
+def _resamples_of_both(sizes: tuple[int, ...]) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+    """Shares (resamples, n) of every task's examples; which tasks are drawn, and which of their means."""
     generator = torch.Generator().manual_seed(0)
+    shares = [_shares(_RESAMPLES_OF_BOTH, size, generator) for size in sizes]
+    shape = (_RESAMPLES_OF_BOTH, len(sizes))
+    tasks = torch.randint(len(sizes), shape, generator=generator)
+    return shares, tasks, torch.randint(_RESAMPLES_OF_BOTH, shape, generator=generator)
 
-    def draws(n: int, *shape: int) -> torch.Tensor:
-        return torch.randint(n, shape, generator=generator)
 
-    means = torch.stack([o[draws(len(o), _RESAMPLES_OF_BOTH, len(o))].mean(1) for o in outcomes])
-    tasks = draws(len(means), _RESAMPLES_OF_BOTH, len(means))
-    drawn = means[tasks, draws(_RESAMPLES_OF_BOTH, *tasks.shape)].mean(1)
-    low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+def _shares(resamples: int, size: int, generator: torch.Generator) -> torch.Tensor:
+    """The weight of each of `size` values in the mean of each resample: (resamples, size)."""
+    drawn = torch.randint(size, (resamples, size), generator=generator)
+    one = torch.full(drawn.shape, 1 / size, dtype=torch.float64)
+    return torch.zeros_like(one).scatter_add_(1, drawn, one)
+
+
+def _ends(means: torch.Tensor) -> tuple[float, float]:
+    low, high = torch.quantile(means, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return low, high
 
 
