@@ -122,7 +122,7 @@ def test_adapters_of_one_name_are_told_apart() -> None:
 
 def test_the_default_checkpoint_is_offered_even_where_it_has_no_name(tmp_path: Path) -> None:
     named = compare.checkpoint_choices(Studio(shelf=tmp_path))
-    assert named[0] == ("smollm2-135m-t2l-m · 4563 tasks", "") and len(named) > 1
+    assert named[0] == ("smollm2-135m-t2l-m · 5907 tasks", "") and len(named) > 1
     assert all(value for _, value in named[1:])
     assert compare.checkpoint_choices(Studio("runs/mine", shelf=tmp_path))[0] == ("mine", "")
 

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import generators as g
 import grid
+import nearby
 import vocabulary as v
+from changes import AFTER, bare
 from families import base as b
 from families.base import Rng, Rule
 from grid import Function, fill
@@ -23,71 +25,23 @@ TRAIN = 2000
 # How many families a kind counts as: their share of the rows, where tasks are drawn by families.
 PARTS = {
     "letter_first": 1,
-    "letter_second": 6,
-    "letter_third": 3,
+    "letter_second": 10,
+    "letter_third": 4,
     "letter_fourth": 2,
     "letter_last": 1,
-    "letter_bare": 4,
-    "letter_pair": 2,
-    "letter_spelled": 2,
+    "letter_bare": 8,
     "longest": 7,
     "other_word": 2,
     "other_word_first": 1,
     "other_word_bare": 4,
-    "hyphens": 2,
+    "hyphens": 4,
     "joined": 4,
-}
-AFTER = {
-    kind: grid.AFTER[kind] for kind in grid.AFTER if kind not in v.phrases("reversed|length|first|end|spaced")
-}
-AFTER |= {
-    "dotted": (
-        lambda t: t + ".",
-        [" with a period behind it", " followed by a full stop"],
-        ["{} followed by a period", "{} with a dot after it"],
-    ),
-    "starred": (
-        lambda t: f"*{t}*",
-        [" between two stars", " wrapped in asterisks"],
-        ["{} between asterisks", "{} with a star on each side"],
-    ),
-    "hash": (
-        lambda t: "#" + t,
-        [" with a hash sign before it", " as a hashtag"],
-        ["{} as a hashtag", "{} with # in front"],
-    ),
-    "single": (lambda t: f"'{t}'", [" in single quotes"], ["{} in single quotes", "{} between apostrophes"]),
-    "result": (
-        lambda t: f"Result: {t}",
-        [" after the word Result and a colon"],
-        ["{} after 'Result: '", "{} with 'Result: ' before it"],
-    ),
-    "bold": (
-        lambda t: f"<b>{t}</b>",
-        [" as bold HTML", " inside <b> tags"],
-        ["{} in bold HTML", "{} between <b> and </b>"],
-    ),
-    "bullet": (
-        lambda t: f"- {t}",
-        [" as a bullet with a dash"],
-        ["{} as a list item with a dash", "{} after a dash and a space"],
-    ),
-    "thrice": (
-        lambda t: f"{t} {t} {t}",
-        [" three times"],
-        ["{} three times, with spaces", "{}, written three times"],
-    ),
 }
 WORDS: list[str] = []
 SENTENCES: list[str] = []
 ONE = ["a word", "one word", "a single word", "some word"]
 LINE = ["a sentence", "a line of words", "some words", "a short text"]
 TITLE = ["a phrase of a few words", "some words", "a title or a phrase"]
-
-
-def bare(cores: list[str]) -> list[str]:
-    """Commands without their verb."""
-    return [core.split(" ", 1)[1] for core in cores]
 
 
 def one_word(rng: Rng) -> str:
@@ -144,61 +98,17 @@ def letters() -> Iterator[Function]:
                 "name the letter that is {o} in the word",
                 o=names[:2],
             )
+            nouns += fill("whatever letter stands at index {i}, counted from zero", i=[str(place)])
+        if place > 0:
+            cores.append(f"spell the word as far as letter {number} and write that letter")
+            cores.append(f"skip {grid.NUMBERS[place]} of the word's letters and give the next one")
+            nouns.append(f"the letter that has {grid.NUMBERS[place]} before it")
         for kind in AFTER:
             if kind == "as_is" and called == "second":
                 continue
             family = "letter_bare" if kind == "as_is" else f"letter_{called}"
             rule, said, made = grid.after(kind, lambda t, place=place: grid.at(t, place), cores, nouns, AFTER)
             yield Function(family, "string", one_word, rule, said, made, ONE)
-
-
-def pairs() -> Iterator[Function]:
-    """Two letters of a word."""
-    glues = {
-        "": "without a space",
-        " ": "with a space between them",
-        "-": "with a hyphen between them",
-        ", ": "with a comma between them",
-    }
-    for (one, other), (glue, said) in [
-        (places, glue) for places in ((0, 1), (1, 2), (0, 2), (1, 3), (1, -1)) for glue in glues.items()
-    ]:
-
-        def rule(text: str, one=one, other=other, glue=glue) -> str | None:
-            return text[one] + glue + text[other] if len(text) > 3 else None
-
-        names = {place: words[0] for place, _, words, _ in PLACES}
-        cores = fill(
-            "{v} the {a} and the {z} letter of the word, {s} | {v} the {a} letter and then the {z}, {s} "
-            "| {v} the word's {a} and {z} letters {s}",
-            v="give|write|output|find|print",
-            a=[names[one]],
-            z=[names[other]],
-            s=[said],
-        )
-        yield Function("letter_pair", "string", one_word, rule, cores, bare(cores), ONE)
-
-
-def spelled() -> Iterator[Function]:
-    """A word's letters, or its first ones, spelled out."""
-    for glue, name in {" ": "spaces", "-": "hyphens", ", ": "commas", "/": "slashes"}.items():
-        for count, said in {
-            99: "all letters",
-            4: "the first four letters",
-            3: "the first three letters",
-            2: "the first two letters",
-        }.items():
-
-            def rule(text: str, count=count, glue=glue) -> str | None:
-                return glue.join(text[:count]) if count == 99 or len(text) > count else None
-
-            cores = fill(
-                "{v} {s} of the word with {n} between them | {v} {s}, separated by {n}",
-                v="write|give|spell|output",
-                s=[said],
-                n=[name],
-            )
-            yield Function("letter_spelled", "string", one_word, rule, cores, bare(cores), ONE)
 
 
 # --- words of a sentence ---
@@ -215,7 +125,8 @@ PICKED: dict[str, tuple[grid.Pick, str]] = {
         LONGEST,
         "longest word | longest of the words | word with the most letters | lengthiest word | "
         "word with the greatest number of letters | word that has the most characters | "
-        "longest word of the sentence | biggest word by length",
+        "longest word of the sentence | biggest word by length | word that takes the most space | "
+        "word that beats all others in length | word that would need the widest column",
     ),
     "shortest": (
         SHORTEST,
@@ -327,15 +238,8 @@ STYLES: list[tuple[str, Rule, str]] = [
         lambda t: t if t != t.lower() else None,
         "hyphens for spaces, with the capitals kept | dashes between the words, letters unchanged",
     ),
-    (
-        "-",
-        lambda t: " ".join(t.lower().split()[::-1]),
-        "reversed kebab case | kebab case with the words in reverse order",
-    ),
-    ("-", lambda t: " ".join(sorted(t.lower().split())), "kebab case with the words in alphabetical order"),
     ("", str.lower, "flat case | small letters without spaces"),
     ("--", str.lower, "lowercase with double hyphens"),
-    (" - ", str.lower, "lowercase with spaced hyphens between the words"),
     (" ", lambda t: t.lower() if t != t.lower() else None, "small letters | lowercase"),
 ]
 
@@ -389,7 +293,7 @@ def hyphens() -> Iterator[Function]:
         yield Function("joined", "formatting", title, styled, told, made, TITLE)
 
 
-MAKERS = (letters, pairs, spelled, words, hyphens)
+MAKERS = (letters, words, hyphens, *nearby.MAKERS)
 
 
 def sentences(suites: Sequence[Path]) -> list[str]:
@@ -438,8 +342,10 @@ def main() -> None:
         parser.error("--sentences: no training input holds a sentence of four to ten words")
     own = [word for word in b.ALL_WORDS if word.isalpha()]
     WORDS[:] = sorted({*own, *(grid.vocabulary(args.tokenizer) if args.tokenizer else ())})
-    grid.PARTS |= PARTS
-    written, left_out = grid.build(args.out, 1000, args.held_out, args.train, MAKERS, "around")
+    grid.PARTS |= PARTS | nearby.PARTS
+    written, left_out = grid.build(
+        args.out, 1000, args.held_out, args.train, MAKERS, "around", nearby.held_out()
+    )
     for name, twin in left_out:
         print(f"left out: {name}, which does what {twin} does")
     print(f"{sum(written.values())} functions in {len(written)} families")
