@@ -11,7 +11,7 @@ import generators as g
 import grid
 import vocabulary as v
 from changes import AFTER, bare
-from families import lexicon
+from families import base, lexicon
 from families.base import Pair, Rng, Rule, Source
 from families.formats import roman
 from grid import Function, fill
@@ -153,12 +153,10 @@ def dates() -> Iterator[Function]:
         mark = next((m for m, name in marks.items() if any(f"with {name}" in n for n in function.nouns)), "")
         if not mark or not any("month as a number" in n for n in function.nouns):
             continue
-        nouns = list(function.nouns)
-        cores = list(function.cores)
-        for how in v.phrases(PEOPLE_WRITE.get(order, "")) if order in PEOPLE_WRITE else []:
-            shape = next(n for n in function.nouns if n.startswith("the date as")).removeprefix(
-                "the date as "
-            )
+        nouns, cores = list(function.nouns), list(function.cores)
+        start = "the date as "
+        shape = next(n.removeprefix(start) for n in nouns if n.startswith(start))
+        for how in v.phrases(PEOPLE_WRITE[order]) if order in PEOPLE_WRITE else []:
             nouns += [f"the date {how}, {shape}", f"the day {how} with {marks[mark]}: {shape}"]
             cores += [f"write the date {how}, {shape}", f"change the date to {shape}, {how}"]
         family = f"date_{order}" if order in PEOPLE_WRITE else "date_part"
@@ -209,15 +207,15 @@ def counts() -> Iterator[Function]:
         yield of_count("count_vowels", lambda t: grid.vowels(t), vowel, *change)
     for place, which in ((0, "first"), (-1, "last")):
 
-        def of_one(text: str, place=place) -> int:
-            return grid.vowels(text.split()[place]) if " " in text else 0
+        def of_one(text: str, place=place) -> int | None:
+            return grid.vowels(text.split()[place]) if " " in text else None
 
         yield of_count("count_vowels", of_one, [f"vowels of the {which} word"], lambda t: t, [""], ["{}"])
 
 
 def of_count(
     family: str,
-    count: Callable[[str], int],
+    count: Callable[[str], int | None],
     names: list[str],
     change: Rule,
     tails: Sequence[str],
@@ -229,15 +227,13 @@ def of_count(
         for wrap in wraps
     ]
     cores = fill("count the {n}{t} | count all {n}{t} | tell how many {n} it has{t}", n=names, t=tails)
-    return Function(
-        family,
-        "string",
-        short,
-        lambda t: change(str(count(t))),
-        cores,
-        nouns,
-        ["a word or two", "a word", "a short text", "some words"],
-    )
+
+    def rule(text: str) -> str | None:
+        found = count(text)
+        return None if found is None else change(str(found))
+
+    inputs = ["a word or two", "a word", "a short text", "some words"]
+    return Function(family, "string", short, rule, cores, nouns, inputs)
 
 
 def ordered() -> Iterator[Function]:
@@ -376,7 +372,7 @@ TOPS = ["com", "org", "net", "io", "info", "edu"]
 
 
 def link(rng: Rng) -> str:
-    """An address of a page, in many shapes, on hosts that are reserved for examples."""
+    """An address of a page, in many shapes."""
     host = rng.choice(["", "", "www.", "docs.", "shop.", "blog.", f"{grid.noun(rng)}."])
     scheme = rng.choice(["https", "https", "http"])
     name = f"{grid.noun(rng)}-example" if rng.random() < 0.2 else "example"
@@ -586,7 +582,7 @@ def held_out() -> dict[str, list[Pair]]:
         return step(text, -1)
 
     def one(rng: Rng) -> str:
-        return rng.choice(grid.b.ALL_WORDS)
+        return rng.choice(base.ALL_WORDS)
 
     lists = {count: grid.listing(count, count, ", ") for count in (3, 5)}
     verbs = {count: grid.odd_one(VERBS, [w for w in QUALITIES if w not in VERBS], count) for count in (3, 5)}
