@@ -37,7 +37,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     Equal values give an interval without width, and few values one that is too narrow.
     """
     scores = torch.tensor(values, dtype=torch.float64)
-    return _ends(_resamples(len(scores)) @ scores)
+    return _ends(_resamples(len(scores)) @ scores / len(scores))
 
 
 def interval_of_both(outcomes: Sequence[torch.Tensor]) -> tuple[float, float]:
@@ -45,31 +45,31 @@ def interval_of_both(outcomes: Sequence[torch.Tensor]) -> tuple[float, float]:
 
     outcomes: for every task the scores of its examples, or their differences between two methods.
     """
-    shares, tasks, which = _resamples_of_both(tuple(map(len, outcomes)))
-    means = torch.stack([share @ scores for share, scores in zip(shares, outcomes, strict=True)])
+    times, tasks, which = _resamples_of_both(tuple(map(len, outcomes)))
+    means = torch.stack([n @ scores / len(scores) for n, scores in zip(times, outcomes, strict=True)])
     return _ends(means[tasks, which].mean(1))
 
 
 # A table asks for hundreds of intervals over the same few tasks.
 @lru_cache(maxsize=4)
 def _resamples(size: int) -> torch.Tensor:
-    return _shares(RESAMPLES, size, torch.Generator().manual_seed(0))
+    return _times(RESAMPLES, size, torch.Generator().manual_seed(0))
 
 
 @lru_cache(maxsize=2)
 def _resamples_of_both(sizes: tuple[int, ...]) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
-    """Shares (resamples, n) of every task's examples; which tasks are drawn, and which of their means."""
+    """_times of every task; which tasks are drawn (resamples, tasks), and which of a task's means."""
     generator = torch.Generator().manual_seed(0)
-    shares = [_shares(_RESAMPLES_OF_BOTH, size, generator) for size in sizes]
+    times = [_times(_RESAMPLES_OF_BOTH, size, generator) for size in sizes]
     shape = (_RESAMPLES_OF_BOTH, len(sizes))
     tasks = torch.randint(len(sizes), shape, generator=generator)
-    return shares, tasks, torch.randint(_RESAMPLES_OF_BOTH, shape, generator=generator)
+    return times, tasks, torch.randint(_RESAMPLES_OF_BOTH, shape, generator=generator)
 
 
-def _shares(resamples: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """The weight of each of `size` values in the mean of each resample: (resamples, size)."""
+def _times(resamples: int, size: int, generator: torch.Generator) -> torch.Tensor:
+    """How many times each of `size` values is in each resample: (resamples, size)."""
     drawn = torch.randint(size, (resamples, size), generator=generator)
-    one = torch.full(drawn.shape, 1 / size, dtype=torch.float64)
+    one = torch.ones(drawn.shape, dtype=torch.float64)
     return torch.zeros_like(one).scatter_add_(1, drawn, one)
 
 
