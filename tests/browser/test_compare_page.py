@@ -117,6 +117,8 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(page, browser, url: 
     put(page, page.locator("#strength").get_by_role("spinbutton"), "0.8")
     page.get_by_label("Say the task in the prompt too").check()
     page.get_by_text("Solved examples in the prompt").click()
+    # The box has just been opened: its first value may come late and wipe out what is typed.
+    page.wait_for_timeout(1000)
     solved(page).fill("win\n")
     short(page)
     page.locator("#ask").click()

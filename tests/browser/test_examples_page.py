@@ -25,6 +25,12 @@ def open_tab(page, name: str) -> None:
     expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
 
 
+def unfold(page, section: str) -> None:
+    page.locator(section).get_by_role("button").first.click()
+    # A box that has just been opened: its first value may come late and wipe out what is typed.
+    page.wait_for_timeout(1000)
+
+
 def give(page, button: str, name: str, data: bytes) -> None:
     with page.expect_file_chooser() as chooser:
         page.locator(button).click()
@@ -96,13 +102,13 @@ def test_a_file_that_is_none_gets_one_clear_message(examples, name: str, data: b
 
 def test_the_better_wording_and_a_batch(examples, tmp_path: Path) -> None:
     page = examples
-    page.locator("#examples-wording").get_by_role("button").first.click()
+    unfold(page, "#examples-wording")
     page.get_by_label("Wordings of one task").fill(f"Name the chemical element.\n{PLURAL}")
     page.locator("#examples-choose").click()
     chosen = page.locator("#examples-chosen")
     expect(chosen).to_contain_text(f"Chosen, and on your shelf: {PLURAL}", timeout=SLOW)
     expect(chosen).to_contain_text(re.compile(r"On 2 examples that did not choose:.*2 of 2 \(100%\)"))
-    page.locator("#examples-batch").get_by_role("button").first.click()
+    unfold(page, "#examples-batch")
     page.get_by_label("Descriptions, one per line").fill(f"{PLURAL}\n\nName the colour.")
     page.locator("#examples-make").click()
     expect(page.locator("#examples-made")).to_contain_text("2 adapters made.", timeout=SLOW)

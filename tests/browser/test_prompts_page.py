@@ -13,6 +13,8 @@ TEXTS = ["See https://example.org/a now", "the link is http://foo.com/b", "open 
 def test_examples_without_answers_become_an_adapter(page) -> None:
     page.locator("#how").get_by_label("Show examples").check()
     expect(page.locator("#description")).to_be_hidden()
+    # The box has just been opened: its first value may come late and wipe out what is typed.
+    page.wait_for_timeout(1000)
     page.locator("#shown textarea").fill("\n".join(TEXTS))
     page.locator("#generate").click()
     expect(page.locator("#columns")).to_contain_text("3 example prompts", timeout=SLOW)

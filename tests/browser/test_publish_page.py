@@ -132,6 +132,7 @@ def test_a_sentence_is_published_listed_opened_and_shared(
         leave(page, "#publish-repo", name)
 
         page.get_by_role("button", name="Words for the card").click()
+        page.wait_for_timeout(500)
         page.locator("#publish-prompt textarea").fill("hammer")
         page.locator("#publish-prompt").get_by_role("button", name="Answer").click()
         expect(page.locator("#publish-sample input")).to_be_checked(timeout=SLOW)
