@@ -350,7 +350,7 @@ def numbers(least: int, most: int, glue: str) -> Source:
 # --- families ---
 
 
-def joined() -> Iterator[Function]:
+def joined(separators: Mapping[str, Sequence[str]] = SEPARATORS) -> Iterator[Function]:
     """The words of a phrase in a case, with a separator, turned round or not."""
     orders: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         "": (lambda w: w, ""),
@@ -360,7 +360,7 @@ def joined() -> Iterator[Function]:
     inputs = ["a phrase of a few words", "a short phrase", "some words"]
     inputs += ["a title or a phrase", "words with spaces"]
     for (order, (turn, said)), (case, (rule, wheres, hows)), (glue, names) in itertools.product(
-        orders.items(), CASES.items(), SEPARATORS.items()
+        orders.items(), CASES.items(), separators.items()
     ):
 
         def answer(text: str, turn=turn, rule=rule, glue=glue) -> str | None:
@@ -1004,7 +1004,25 @@ def read_date(text: str) -> tuple[int, int, int] | None:
     return (int(words[2]), months.index(name[:3]) + 1, int(number)) if name[:3] in months else None
 
 
-def dates() -> Iterator[Function]:
+DATE_GLUES = {
+    "/": "slashes",
+    ".": "dots",
+    "-": "hyphens",
+    " ": "spaces",
+    "": "nothing between them",
+    "_": "underscores",
+    ":": "colons",
+}
+DATE_MONTHS = {
+    "number": "the month as a number",
+    "name": "the month's name",
+    "abbreviation": "the month in three letters",
+}
+
+
+def dates(
+    glues: Mapping[str, str] = DATE_GLUES, months: Mapping[str, str] = DATE_MONTHS
+) -> Iterator[Function]:
     """A date in another notation: which parts, in which order, how written."""
     orders = {
         "dmy": "day, month, year",
@@ -1015,20 +1033,6 @@ def dates() -> Iterator[Function]:
         "ym": "year and month",
         "dm": "day and month",
         "md": "month and day",
-    }
-    glues = {
-        "/": "slashes",
-        ".": "dots",
-        "-": "hyphens",
-        " ": "spaces",
-        "": "nothing between them",
-        "_": "underscores",
-        ":": "colons",
-    }
-    months = {
-        "number": "the month as a number",
-        "name": "the month's name",
-        "abbreviation": "the month in three letters",
     }
     for (order, said), (glue, between), (style, styled), padded, short in itertools.product(
         orders.items(), glues.items(), months.items(), (True, False), (True, False)

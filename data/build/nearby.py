@@ -147,15 +147,12 @@ PEOPLE_WRITE = {
 
 def dates() -> Iterator[Function]:
     """A date as numbers, or its parts."""
-    marks = {"/": "slashes", ".": "dots", "-": "hyphens", " ": "spaces"}
-    for function in grid.dates():
+    marks = {mark: grid.DATE_GLUES[mark] for mark in "/.- "}
+    for function in grid.dates(marks, {"number": grid.DATE_MONTHS["number"]}):
         order = function.family.removeprefix("date_")
-        mark = next((m for m, name in marks.items() if any(f"with {name}" in n for n in function.nouns)), "")
-        if not mark or not any("month as a number" in n for n in function.nouns):
-            continue
         nouns, cores = list(function.nouns), list(function.cores)
-        start = "the date as "
-        shape = next(n.removeprefix(start) for n in nouns if n.startswith(start))
+        shape = nouns[0].removeprefix("the date as ")
+        mark = next(c for c in shape if c in marks)
         for how in v.phrases(PEOPLE_WRITE[order]) if order in PEOPLE_WRITE else []:
             nouns += [f"the date {how}, {shape}", f"the day {how} with {marks[mark]}: {shape}"]
             cores += [f"write the date {how}, {shape}", f"change the date to {shape}, {how}"]
@@ -204,7 +201,7 @@ def counts() -> Iterator[Function]:
         ),
         *(MARKED[kind] for kind in MARKED if kind != "thrice"),
     ):
-        yield of_count("count_vowels", lambda t: grid.vowels(t), vowel, *change)
+        yield of_count("count_vowels", grid.vowels, vowel, *change)
     for place, which in ((0, "first"), (-1, "last")):
 
         def of_one(text: str, place=place) -> int | None:
@@ -560,9 +557,9 @@ def statements() -> Iterator[Function]:
 
 def joins() -> Iterator[Function]:
     """Words joined by many signs, as they are."""
-    for function in grid.joined():
-        spaced = any("spaced" in noun for noun in function.nouns)
-        if function.family in ("join_lower", "join_upper", "join_keep", "join_title") and not spaced:
+    tight = {sign: names for sign, names in grid.SEPARATORS.items() if sign not in (" - ", " / ", " | ")}
+    for function in grid.joined(tight):
+        if function.family in ("join_lower", "join_upper", "join_keep", "join_title"):
             yield replace(function, family="joined_by")
 
 
@@ -572,8 +569,8 @@ def held_out() -> dict[str, list[Pair]]:
     def middle(text: str) -> str | None:
         return grid.at(text.split(", "), "middle")
 
-    def last(text: str) -> str:
-        return max(text.split(", "), key=str.lower)
+    def last(text: str) -> str | None:
+        return grid.ranked(str.lower, -1)(text.split(", "))
 
     def verb(text: str) -> str | None:
         return grid.single([word for word in text.split(", ") if word in VERBS])
