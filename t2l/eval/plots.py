@@ -42,15 +42,17 @@ def plots(rows: Sequence[Row], analysis: Analysis = None) -> tuple[list[Plot], l
 
     rows: of one split, as `summarize` takes them.
     """
-    made, lacking = [], []
     group = _group(rows)  # once: it has hundreds of intervals
-    for draw in _PLOTS:
-        found = draw(rows, group, analysis)
-        if isinstance(found, Plot):
-            made.append(found)
-        else:
-            lacking.append(found)
-    return made, lacking
+    found = [
+        _methods(group),
+        _tasks(group),
+        _similarity(rows),
+        _styles(rows),
+        _seconds(rows, group),
+        _training_tasks(rows, group),
+        _groups(analysis),
+    ]
+    return [f for f in found if isinstance(f, Plot)], [f for f in found if isinstance(f, str)]
 
 
 def write_plots(folder: str | Path, made: Sequence[Plot], ink: str = "#222222") -> list[Path]:
@@ -106,7 +108,7 @@ def _group(rows: Sequence[Row]) -> Group:
     return summarize([], main)["groups"][0] if trained else summarize(main)["groups"][0]
 
 
-def _methods(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
+def _methods(group: Group) -> Plot | str:
     if group is None:
         return "Methods: there are no rows."
     found = group["methods"]
@@ -126,7 +128,7 @@ def _methods(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | st
     return Plot("methods", "Score of each method", told, _svg(draw, (6.4, 0.9 + 0.3 * len(found))))
 
 
-def _tasks(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
+def _tasks(group: Group) -> Plot | str:
     if group is None:
         return "Methods by task: there are no rows."
     names, tasks = [row["method"] for row in group["methods"]], group["tasks"]
@@ -152,7 +154,7 @@ def _tasks(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
     )
 
 
-def _similarity(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
+def _similarity(rows: Sequence[Row]) -> Plot | str:
     found: dict[str, list[tuple[float, float]]] = {}
     for column, row in zip(columns(rows), rows, strict=True):
         if method_of(column).leads and row.get("similarity") is not None:
@@ -180,7 +182,7 @@ def _similarity(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot |
     return Plot("similarity", "Score against similarity to the training tasks", words, _svg(draw, (6.4, 3.4)))
 
 
-def _styles(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
+def _styles(rows: Sequence[Row]) -> Plot | str:
     scores: dict[str, dict[int, list[float]]] = {}
     main = _main(rows)
     for column, row in zip(columns(main), main, strict=True):
@@ -208,7 +210,7 @@ def _styles(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str
     return Plot("styles", "Score by style of the description", told, _svg(draw, (6.4, 3.4)))
 
 
-def _seconds(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
+def _seconds(rows: Sequence[Row], group: Group) -> Plot | str:
     main, spent = _main(rows), {}
     for column, row in zip(columns(main), main, strict=True):
         # What a method spends on a task before its first answer.
@@ -237,7 +239,7 @@ def _seconds(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | st
     return Plot("seconds", "Score against the seconds that an adapter takes", told, _svg(draw, (6.4, 3.6)))
 
 
-def _training_tasks(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
+def _training_tasks(rows: Sequence[Row], group: Group) -> Plot | str:
     main = _main(rows)
     sizes = {
         column: row["trained_tasks"]
@@ -262,7 +264,7 @@ def _training_tasks(rows: Sequence[Row], group: Group, analysis: Analysis) -> Pl
     return Plot("training_tasks", "Score against the number of training tasks", told, _svg(draw, (6.4, 3.2)))
 
 
-def _groups(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str:
+def _groups(analysis: Analysis) -> Plot | str:
     found = (analysis or {}).get("grouping", [])
     if not found:
         return "Whether like descriptions get like adapters: there is no analysis (`t2l analyse`)."
@@ -280,9 +282,6 @@ def _groups(rows: Sequence[Row], group: Group, analysis: Analysis) -> Plot | str
         for one in found
     )
     return Plot("groups", "Whether like descriptions get like adapters", told, _svg(draw, (6.4, 3.8)))
-
-
-_PLOTS = (_methods, _tasks, _similarity, _styles, _seconds, _training_tasks, _groups)
 
 
 def steering_table(analysis: dict[str, Any]) -> str:
