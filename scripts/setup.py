@@ -194,7 +194,10 @@ def test(pytest_args: list) -> None:
             raise SetupError("No Chromium could be found or installed, and in CI no test may skip. " + remedy)
         line = "!" * 70
         say(f"\n{line}\n! NO CHROMIUM: the browser tests will be SKIPPED.\n! {remedy}\n{line}\n")
-    become(PYTHON, "-m", "pytest", *pytest_args)
+    # The whole suite in two processes, the browser's tests beside the others; in the order of the files, so
+    # that what takes longest begins first.
+    whole = [] if pytest_args else ["--numprocesses", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+    become(PYTHON, "-m", "pytest", *whole, *pytest_args)
 
 
 def port_number(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 # Before huggingface_hub is imported, which reads it once: nothing here may reach for a hub; what is not
@@ -17,9 +18,24 @@ import torch
 from t2l.base import BaseModel
 
 
+# Optional: who runs a few tests in one process needs no pytest-xdist.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests stay in one process, for what they set up, and all in Chromium, for their one app."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "browser" if "browser/" in file else file
+
+    return ByFile(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> None:
-    torch.set_num_threads(2)
+    # Two of the suite's processes run beside each other on two cores, see scripts/setup.py.
+    torch.set_num_threads(1 if os.environ.get("PYTEST_XDIST_WORKER") else 2)
     from transformers.utils import logging
 
     logging.disable_progress_bar()

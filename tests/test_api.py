@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from local_hub import LocalHub
@@ -71,7 +72,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
             "HF_TOKEN": SERVER,
             "NO_PROXY": "127.0.0.1",
             # As many threads as here: then sums are the same numbers.
-            "OMP_NUM_THREADS": "2",
+            "OMP_NUM_THREADS": str(torch.get_num_threads()),
             "PYTHONUNBUFFERED": "1",
             "T2L_SHELF": str(home / "shelf"),
         }

@@ -44,9 +44,10 @@ def _one_encoder() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("dnd", "dnd_sft"):
             patch.setattr(f"t2l.train.{module}.TextEncoder", functools.cache(TextEncoder))
+        threads = torch.get_num_threads()
         torch.set_num_threads(1)
         yield
-        torch.set_num_threads(2)
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -52,9 +52,10 @@ def _one_encoder() -> Iterator[None]:
     """Loaded once, not for every run; and so little work is done fastest by one thread."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("t2l.train.dnd.TextEncoder", functools.cache(TextEncoder))
+        threads = torch.get_num_threads()
         torch.set_num_threads(1)
         yield
-        torch.set_num_threads(2)
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
