@@ -30,6 +30,7 @@ CSS = """
 :is(#examples-result, #examples-chosen) table {
   width: 100%; border: 0 !important; border-collapse: collapse; font-size: .9rem;
 }
+:is(#examples-result, #examples-chosen) tr { border: 0; }
 :is(#examples-result, #examples-chosen) :is(th, td) {
   border: 0; border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; min-width: 6.5rem;
