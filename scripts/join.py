@@ -92,6 +92,8 @@ def main() -> None:
     own, _ = training_tasks(args.specialist_tasks.split(","), (), False)
     names = {task.name for task in own}
     others = [task for task in training_tasks(args.tasks.split(","), (), False)[0] if task.name not in names]
+    if not others:
+        raise T2LError("--tasks has no task but the specialist's, so a gate has nothing to tell apart.")
 
     def read(tasks: Sequence[Task]) -> list[Tensor]:
         return [encoder.encode_cached([Condition(d).text for d in task.descriptions]) for task in tasks]
@@ -117,7 +119,11 @@ def main() -> None:
     centres = TaskIndex.of(
         [t.name for t in own], [t.descriptions[0] for t in own], [v[:TRAINED] for v in specials]
     )
-    former = set(general.training.get("specialist", {}).get("tasks", ()))
+    was = general.training.get("specialist")
+    # What a specialist that goes brought alone. `t2l train distill` has the name of its second teacher there.
+    former = set(was.get("brought", was.get("tasks", ()))) if isinstance(was, dict) else set()
+    kept = [name for name in learned(args.general) if name not in former]
+    brought = {*learned(args.specialist), *names}
     known = general.index
     if known is not None:
         old = known.subset([n for n, name in enumerate(known.names) if name not in names | former])
@@ -127,11 +133,11 @@ def main() -> None:
             torch.cat([old.centres, centres.centres]),
             old.far,
         )
-    both = [*(n for n in learned(args.general) if n not in former), *learned(args.specialist), *names]
     training = {
         **general.training,
-        "tasks": list(dict.fromkeys(both)),
-        "specialist": dict(special.training) | {"tasks": sorted(names)},
+        "tasks": [*dict.fromkeys(kept), *sorted(brought - set(kept))],
+        "specialist": dict(special.training)
+        | {"tasks": sorted(names), "brought": sorted(brought - set(kept))},
         "gate": right,
     }
     replace(result, training=training, index=centres, _id="").save(args.out)

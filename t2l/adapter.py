@@ -44,6 +44,8 @@ _ASKED = "What you type goes into the base's own chat template as a user message
 # Bytes of weights from which on one folder is read at a time: a stranger's takes several times its size.
 _LARGE, _large = 2**25, threading.Lock()
 MAX_NAME, MAX_SOURCE = 80, 200
+# Bytes of example prompts that a story and a card can hold and still be read.
+MOST_TOLD = MOST_TEXT // 2
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,25 @@ class Examples:
 
     @classmethod
     def of(cls, condition: Condition, tell: bool) -> Examples:
-        """Those of a condition; tell: whether the adapter's card and its folder show them."""
-        return cls(len(condition.prompts), condition.digest, condition.prompts if tell else ())
+        """Those of a condition; tell: whether the adapter's card and its folder show them.
+
+        Raises T2LError for prompts that are too long to be told.
+        """
+        examples = cls(len(condition.prompts), condition.digest, condition.prompts if tell else ())
+        if examples.told > MOST_TOLD:
+            raise T2LError(
+                f"The prompts have {examples.told:,} bytes as they would stand in the adapter's folder; the "
+                f"most is {MOST_TOLD:,}. Give fewer or shorter ones, or make the adapter without telling."
+            )
+        return examples
+
+    @property
+    def told(self) -> int:
+        """Bytes that the prompts take in the adapter's story or on its card, whichever is more."""
+        story = sum(len(json.dumps(prompt, ensure_ascii=False).encode()) + 11 for prompt in self.prompts)
+        # On the card every line is indented, and an empty one stands between two prompts.
+        card = sum(len(p.encode()) + 5 * len(p.splitlines()) + 6 for p in self.prompts)
+        return max(story, card)
 
     def to_json(self) -> dict[str, Any]:
         shown = {"prompts": list(self.prompts)} if self.prompts else {}

@@ -16,6 +16,9 @@ from typing import Any
 
 from t2l.errors import T2LError
 
+# Types of the numbers that a checkpoint's files may hold, in the words of safetensors.
+STORED = ("F64", "F32", "F16", "BF16", "I8")
+
 
 def cache_folder() -> Path:
     """Where converted and computed files are kept: $T2L_CACHE, else ~/.cache/t2l."""

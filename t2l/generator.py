@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from t2l.dnd import DnD, DnDConfig, draws
 from t2l.encoder import DEFAULT_ENCODER, TaskTable, TextEncoder, adapter_from, adapter_state
 from t2l.errors import T2LError
-from t2l.files import complete_or_absent
+from t2l.files import STORED, complete_or_absent
 from t2l.hypernet import T2L, T2LConfig
 from t2l.likeness import INDEX, TaskIndex
 from t2l.lora import LoRASpec, LoRAWeights, mix, stack
@@ -84,8 +84,8 @@ class Condition:
                 raise T2LError("Give a description or example prompts, not both.")
             object.__setattr__(self, "prompts", _check_prompts(self.prompts))
             return
-        text = unicodedata.normalize("NFC", check_text(self.text, "description", MAX_DESCRIPTION))
-        object.__setattr__(self, "text", re.sub(r"\s+", " ", text).strip())
+        text = _canonical(self.text, "description", MAX_DESCRIPTION)
+        object.__setattr__(self, "text", re.sub(r"\s+", " ", text))
 
     @property
     def digest(self) -> str:
@@ -93,6 +93,14 @@ class Condition:
         if not self.prompts:
             return ""
         return hashlib.sha256(json.dumps(self.prompts).encode()).hexdigest()
+
+
+def _canonical(value: Any, what: str, limit: int) -> str:
+    """A text in NFC without the spaces around it; raises T2LError as `check_text`."""
+    text = unicodedata.normalize("NFC", check_text(value, what, limit)).strip()
+    # Some characters become two or three.
+    check_length(text, what, limit)
+    return text
 
 
 def _check_prompts(prompts: Sequence[Any]) -> tuple[str, ...]:
@@ -105,8 +113,7 @@ def _check_prompts(prompts: Sequence[Any]) -> tuple[str, ...]:
                 f"Prompt {number} is a record ({', '.join(map(str, prompt))[:80]}), not a text; give the "
                 "inputs alone, without answers."
             )
-        text = check_text(prompt, f"prompt {number}", MAX_EXAMPLE)
-        kept.append(unicodedata.normalize("NFC", text).strip())
+        kept.append(_canonical(prompt, f"prompt {number}", MAX_EXAMPLE))
     return tuple(kept)
 
 
@@ -519,6 +526,10 @@ def _read_weights(file: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]
                 if shape != tuple(tensor.shape):
                     raise T2LError(
                         f"{file}: {key} has shape {shape}, config.json says {tuple(tensor.shape)}."
+                    )
+                if key in names and (kind := stored.get_slice(key).get_dtype()) not in STORED:
+                    raise T2LError(
+                        f"{file}: {key} has numbers of type {kind}; those of {', '.join(STORED)} are read."
                     )
             for key, tensor in wanted.items():
                 # Copied: within the file a tensor lies anywhere, and products of one that is not aligned in

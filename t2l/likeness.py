@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from t2l.errors import T2LError
+from t2l.files import STORED
 
 INDEX = "tasks.safetensors"
 _MOST_BYTES = 64 * 2**20
@@ -94,6 +95,8 @@ class TaskIndex:
                 raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
             with safe_open(file, framework="pt") as stored:
                 texts = json.loads((stored.metadata() or {})["index"])
+                if (kind := stored.get_slice("centres").get_dtype()) not in STORED:
+                    raise ValueError(f"it has numbers of type {kind}")
                 centres = stored.get_tensor("centres").float()
             names, descriptions, far = texts["names"], texts["descriptions"], texts["far"]
             if not all(isinstance(text, str) for text in (*names, *descriptions)):

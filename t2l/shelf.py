@@ -30,7 +30,7 @@ _LEFTOVER = re.compile(r"\.([0-9a-f]{16}|index)-.+")
 _LEFTOVER_SECONDS = 3600
 # Bytes of adapters kept in memory, of all shelves together: the page asks for the same few again and again.
 _MOST_LOADED = 2**27
-# Bytes of an adapter's folder beside its numbers, at most.
+# Bytes of an adapter's folder beside its numbers and the prompts that it tells, at most.
 _BESIDE = 2**18
 
 
@@ -121,6 +121,7 @@ class Shelf:
                 if kept.name == _heading(there):
                     index.pop(adapter.id, None)
             size = _memory(adapter)
+            told = 2 * adapter.examples.told if adapter.examples else 0
             if self.max_bytes is not None and size > self.max_bytes:
                 raise T2LError(
                     f"This adapter has {size:,} bytes, but the shelf holds {self.max_bytes:,}; give it more "
@@ -128,7 +129,7 @@ class Shelf:
                 )
             if spare and self.max_bytes is not None:
                 held = sum(self._held().values())
-                if held + size + _BESIDE > self.max_bytes:
+                if held + size + told + _BESIDE > self.max_bytes:
                     raise T2LError(
                         f"{_heading(adapter)} has {size:,} bytes, and your shelf has room "
                         f"for {max(0, self.max_bytes - held):,} more. Delete some adapters, or ask for it "
@@ -172,23 +173,33 @@ class Shelf:
 
         It is read and verified once, and again only after its files have changed.
         """
+        try:
+            adapter = self._load(id)
+        except T2LError:
+            # It may have been exchanged just then; under the lock it is not.
+            with self._lock:
+                self._place(id)
+                try:
+                    adapter = self._load(id)
+                except T2LError as err:
+                    # A disk that refuses to read says nothing against the adapter.
+                    if not isinstance(err.__cause__, OSError):
+                        self._mark_damaged(id)
+                    raise
+        _touch(self.folder / id)
+        # Of several shelves too the one used longest ago makes room.
+        _touch(self.folder)
+        return adapter
+
+    def _load(self, id: str) -> Adapter:
+        """The adapter in memory, or else read from its folder; raises T2LError as `get`."""
         folder = self._place(id)
         stamp = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in _stats(folder).values()]
         if (adapter := _loaded.get(folder, stamp)) is None:
-            try:
-                adapter = Adapter.load(folder)
-                if adapter.id != id:
-                    raise T2LError(f"{folder} is damaged (it holds {adapter.id}); describe the task again.")
-            except T2LError as err:
-                self._place(id)
-                # A disk that refuses to read says nothing against the adapter.
-                if not isinstance(err.__cause__, OSError):
-                    self._mark_damaged(id)
-                raise
+            adapter = Adapter.load(folder)
+            if adapter.id != id:
+                raise T2LError(f"{folder} is damaged (it holds {adapter.id}); describe the task again.")
         _loaded.keep(folder, stamp, adapter)
-        _touch(folder)
-        # Of several shelves too the one used longest ago makes room.
-        _touch(self.folder)
         return adapter
 
     def entry(self, id: str) -> Entry:

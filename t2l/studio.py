@@ -471,13 +471,14 @@ class Studio:
 
     def _made(self, condition: Condition, checkpoint: str, tell: bool = False) -> tuple[Adapter, float]:
         generator = self.generator_of(checkpoint)
+        # Before anything is made: prompts may be too long to be told.
+        examples = Examples.of(condition, tell) if condition.prompts else None
         with self._lock:
             _ = generator.encoder
             start = time.perf_counter()
             # Alone, never in a batch: the bytes of what a person keeps must repeat.
             weights = generator.generate([condition])[0]
             seconds = time.perf_counter() - start
-        examples = Examples.of(condition, tell) if condition.prompts else None
         story = (condition.text, generator.name, generator.id, generator.base_weights_id)
         setup = {}
         if self._setup and checkpoint in ("", self.checkpoint):

@@ -183,6 +183,14 @@ def test_a_student_of_two_teachers_makes_what_each_makes_of_its_own_tasks(world,
     assert any("specialist_seen_error" in row for row in log)
 
 
+def test_a_task_that_is_kept_out_is_kept_out_of_both_suites(world, two, tmp_path: Path) -> None:
+    run = settings(world, val_tasks=("upper",), tasks_per_step=4, specialist_share=0.5, **two)
+    train_distill(run, FitConfig(1), tmp_path)
+    made = Generator.load(tmp_path / "generator")
+    assert "upper" not in made.training["tasks"] and "hyphens" in made.training["tasks"]
+    assert made.index is not None and "upper" not in made.index.names
+
+
 def test_a_student_that_begins_at_its_teacher_is_it_before_the_first_step(world, tmp_path: Path) -> None:
     run = settings(world, variant="m", init=str(world[1]))
     train_distill(run, FitConfig(1, learning_rate=1e-30), tmp_path)

@@ -567,6 +567,20 @@ def test_prompts_stand_on_the_card_only_where_a_person_agreed(studio: Studio) ->
         assert f'"sha256": "{Condition(prompts=PROMPTS).digest}"' in files["t2l.json"]
 
 
+def test_prompts_that_are_too_long_to_be_told_are_refused_before_anything_is_made(studio: Studio) -> None:
+    many = [f"{number} " + "\u4e00" * 1000 for number in range(200)]
+    before = {entry.id for entry in studio.shelf.list()}
+    with pytest.raises(T2LError, match=r"have 60\d,\d+ bytes .* most is 524,288.* without telling"):
+        studio.show(many, tell=True)
+    assert {entry.id for entry in studio.shelf.list()} == before
+    silent = studio.show(many)
+    assert studio.shelf.get(silent.adapter.id).examples == Examples.of(Condition(prompts=many), False)
+    # What can be told can be read again, whatever it holds.
+    for hard in ('"', "\n", "\u2028", "\u0301"):
+        told = studio.show([f"{n} {hard * 500}." for n in range(120)], tell=True)
+        assert Adapter.load(told.path).examples == told.adapter.examples
+
+
 @pytest.mark.parametrize("tell", [False, True])
 def test_a_published_card_shows_prompts_only_where_a_person_agreed(tell: bool) -> None:
     spec = replace(SPEC, base_model=DEFAULT_BASE)

@@ -67,6 +67,8 @@ def test_a_condition_is_kept_in_one_canonical_form(text: str, canonical: str) ->
         ("a\x00b", r"control character U\+0000"),
         ("\x1b[31mred", r"control character U\+001B"),
         ("half \ud83e", r"control character U\+D83E"),
+        # Two characters each in canonical form, as which it is kept.
+        ("\u09dc" * 1001, "2,002 characters; the most is 2,000"),
     ],
 )
 def test_what_is_no_description_is_refused(text: Any, named: str) -> None:
@@ -273,6 +275,23 @@ def cut(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
 
 
+def stored_as(kind: str, bits: int) -> Callable[[Path], None]:
+    """Zeros of one of the format's rarer types, in the right shapes."""
+
+    def damage(folder: Path) -> None:
+        header, data = {}, b""
+        for name, tensor in load_file(folder / "model.safetensors").items():
+            whole = tensor.numel() * bits % 8 == 0
+            zeros = bytes(tensor.numel() * bits // 8 if whole else tensor.numel())
+            facts = {"dtype": kind if whole else "I8", "shape": list(tensor.shape)}
+            header[name] = facts | {"data_offsets": [len(data), len(data) + len(zeros)]}
+            data += zeros
+        told = json.dumps(header).encode()
+        (folder / "model.safetensors").write_bytes(len(told).to_bytes(8, "little") + told + data)
+
+    return damage
+
+
 BIAS = "neck.out.bias"
 DAMAGES = {
     "no config": (lambda folder: (folder / "config.json").unlink(), "no checkpoint"),
@@ -305,6 +324,8 @@ DAMAGES = {
     "a wrong shape": (tensors(lambda s: s.update({BIAS: torch.zeros(25)})), rf"{BIAS} has shape \(25,\)"),
     "NaN": (tensors(lambda s: s[BIAS].fill_(float("nan"))), f"{BIAS} holds NaN"),
     "infinity": (tensors(lambda s: s[BIAS].fill_(float("inf"))), f"{BIAS} holds NaN or infinity"),
+    "numbers of four bits": (stored_as("F4", 4), "numbers of type F4"),
+    "complex numbers": (stored_as("C64", 64), "numbers of type C64"),
     "half the weights": (cut, "model.safetensors cannot be read.*download"),
     "no bytes": (write("model.safetensors", b""), "model.safetensors cannot be read"),
     "more layers": (edit(n_layers=3), r"layer.embedding.weight has shape \(2, 4\)"),

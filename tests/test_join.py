@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,8 @@ def join(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(Path(__file__).parent.parent / "scripts")
     import join
 
+    # Rows of a gate's step: these few tasks need no thousands.
+    monkeypatch.setattr(join, "ROWS", 256)
     return join
 
 
@@ -96,6 +99,36 @@ def test_a_specialist_is_exchanged_for_another(join, monkeypatch, parts) -> None
     )
     assert made.index is not None and set(made.index.names) == {"upper", "second_new", "third_new"}
     assert set(learned(parts / "out")).isdisjoint({"second", "third"})
+
+
+def test_what_the_general_one_knew_itself_outlives_its_specialist(join, monkeypatch, parts) -> None:
+    # "upper" is of both suites, and both learned it.
+    write_task(parts / "letters" / "upper", "upper", [*TEXTS["upper"], *MORE])
+    run(join, monkeypatch, parts, "general", "special")
+    (parts / "out").rename(parts / "joined")
+    shutil.rmtree(parts / "letters" / "upper")
+    shutil.rmtree(parts / "letters" / "second")
+    checkpoint(8, ["third"]).save(parts / "new")
+    run(join, monkeypatch, parts, "joined", "new")
+    made = Generator.load(parts / "out")
+    assert set(learned(parts / "out")) == {"upper", "third"}
+    assert made.index is not None and set(made.index.names) == {"upper", "third"}
+
+
+def test_a_student_of_two_may_have_a_specialist_too(join, monkeypatch, parts) -> None:
+    # `t2l train distill` names its second teacher there.
+    given = Generator.load(parts / "general")
+    replace(given, training={**given.training, "specialist": ""}, _id="").save(parts / "student")
+    run(join, monkeypatch, parts, "student", "special")
+    assert {"upper", "second", "third"} <= set(learned(parts / "out"))
+
+
+def test_a_specialist_of_all_tasks_is_refused(join, monkeypatch, parts) -> None:
+    shutil.rmtree(parts / "usual")
+    shutil.copytree(parts / "letters", parts / "usual")
+    with pytest.raises(T2LError, match="no task but the specialist's"):
+        run(join, monkeypatch, parts, "general", "special")
+    assert not (parts / "out").exists()
 
 
 def test_a_gate_gives_a_small_side_the_weight_of_a_large_one_and_doubt_to_the_first(join) -> None:

@@ -45,6 +45,10 @@ def test_a_damaged_index_is_refused_by_name(tmp_path: Path) -> None:
         file.write_bytes(bad)
         with pytest.raises(T2LError, match=INDEX):
             TaskIndex.load(file)
+    # As many bytes, taken for numbers of four bits.
+    file.write_bytes(whole.replace(b'"BF16"', b'"F4"  ').replace(b"[2,3]", b"[8,3]"))
+    with pytest.raises(T2LError, match=f"{INDEX} .*numbers of type F4"):
+        TaskIndex.load(file)
 
 
 def test_vectors_of_another_encoder_are_refused() -> None:

@@ -89,6 +89,14 @@ def test_a_score_is_a_mean_over_seeds_too() -> None:
 def test_rows_of_two_versions_of_the_suite_are_refused() -> None:
     with pytest.raises(T2LError, match="two versions of the suite"):
         summarize([row("base", "a", 1, data="x"), row("base", "a", 1, data="y")])
+    # Of two methods, or of two descriptions, they would be paired with other examples.
+    first, second, third = three("t2l", "a", 1, 1, 1)
+    for rows in (
+        [first, second, third, row("base", "a", 1, n=2)],
+        [first, {**second, "n": 2}, third],
+    ):
+        with pytest.raises(T2LError, match="a was measured on 50 and on 2 examples"):
+            summarize(rows)
     with pytest.raises(T2LError, match="adapters_id: l, m"):
         summarize([row("mean", "a", 1, adapters_id="l"), row("mean", "b", 1, adapters_id="m")])
 

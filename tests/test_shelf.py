@@ -288,6 +288,31 @@ def test_many_threads_leave_every_adapter_whole(shelf: Shelf) -> None:
     assert sorted(os.listdir(shelf.folder)) == sorted([*ids(shelf), "index.json"])
 
 
+def test_an_adapter_that_is_exchanged_while_it_is_read_is_not_damaged(shelf: Shelf, monkeypatch) -> None:
+    one = replace(adapter(), generator_id="", source="one")
+    id = shelf.add(one).id
+    load, others = Adapter.load, []
+
+    def exchanged(folder: Path) -> Adapter:
+        if not others:
+            # The old folder is gone, the new one not yet there: what a reader sees in that instant.
+            others.append(threading.Thread(target=shelf.add, args=[replace(one, source="two")]))
+            aside = folder.rename(shelf.folder / "aside")
+            try:
+                return load(folder)
+            finally:
+                aside.rename(folder)
+                others[0].start()
+        return load(folder)
+
+    # Not in memory any more.
+    os.utime(shelf.folder / id / "t2l.json", (1, 1))
+    monkeypatch.setattr(Adapter, "load", exchanged)
+    assert shelf.get(id).source in ("one", "two")
+    others[0].join()
+    assert shelf.damaged() == {} and ids(shelf) == [id] and shelf.get(id).source == "two"
+
+
 def test_two_processes_lose_no_adapter(shelf: Shelf) -> None:
     other = Shelf(shelf.folder)
     first = shelf.add(adapter("Task 0."))

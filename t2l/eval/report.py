@@ -112,7 +112,13 @@ def by_question(rows: Iterable[Row]) -> dict[str, dict[str, dict[tuple[int | Non
             raise T2LError(f"The method {row['method']!r} is unknown; choose rows of {', '.join(METHODS)}.")
     found: dict[str, dict[str, dict[tuple[int | None, int | None], Row]]] = {}
     generators: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     for column, row in zip(columns(rows), rows, strict=True):
+        if (n := counts.setdefault(row["task"], row.get("n"))) != row.get("n"):
+            raise T2LError(
+                f"{row['task']} was measured on {n} and on {row.get('n')} examples, which cannot be "
+                "compared; remove the rows of one version of the suite."
+            )
         if generators.setdefault(column, row.get("generator_id")) != row.get("generator_id"):
             raise T2LError(f"{column} has rows of two checkpoints of that name; remove those of one.")
         number, seed = row.get("description"), row.get("seed")

@@ -99,9 +99,10 @@ def train_distill(
     accelerator = make_accelerator(fitting, out, cpu=not torch.cuda.is_available())
     rank, world = accelerator.process_index, accelerator.num_processes
 
-    special, _ = training_tasks(run.specialist_tasks, (), run.open_license)
-    others = {task.name for task in special}
     tasks, held_out = training_tasks(run.tasks, run.val_tasks, run.open_license)
+    special, _ = training_tasks(run.specialist_tasks, (), run.open_license)
+    special = [task for task in special if task.name not in run.val_tasks]
+    others = {task.name for task in special}
     tasks = [task for task in tasks if task.name not in others]
     require_descriptions((*tasks, *held_out, *special), run.descriptions)
 
