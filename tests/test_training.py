@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -470,6 +471,21 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path: Path)
     by_step = {row["step"]: row["loss"] for row in cut_log}
     assert all(by_step[row["step"]] == row["loss"] for row in log if row["step"] > 20)
     assert len(by_step) == len(cut_log)
+
+
+def test_saving_and_validating_between_two_lines_of_the_log_change_none_of_its_means(tmp_path: Path) -> None:
+    _, calm = run(tmp_path / "calm", steps=10)
+    _, saved = run(tmp_path / "saved", steps=10, save_minutes=1e-9)
+    assert [row["loss"] for row in saved] == [row["loss"] for row in calm]
+    # Their time is not that of the steps.
+    fit(
+        Line(), sample, loss, tmp_path / "slow", FitConfig(10, 0.05, log_every=5, validate_every=3),
+        validate=lambda network: time.sleep(0.5) or {"seen_loss": 1.0},
+    )  # fmt: skip
+    log = [json.loads(line) for line in (tmp_path / "slow" / "log.jsonl").read_text().splitlines()]
+    trained = [row for row in log if "loss" in row]
+    assert [row["loss"] for row in trained] == [row["loss"] for row in calm]
+    assert len(log) > len(trained) and all(row["seconds"] < 0.5 for row in trained)
 
 
 def test_a_run_whose_state_is_shared_out_resumes_to_the_same_numbers(tmp_path: Path, monkeypatch) -> None:

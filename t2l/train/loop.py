@@ -267,21 +267,23 @@ def fit(
                 bar.set_postfix_str(f"loss {row['loss']:.3f}, {row['tokens_per_second']:.0f} tokens/s")
                 write(row)
             if validate and (done % config.validate_every == 0 or done == config.steps):
-                if done == config.steps and export and main and not sharded:
-                    # It may take minutes: whoever ends it must not lose what training has made.
-                    with suppress(OSError, T2LError):
-                        export(plain, done)
-                network.eval()
-                with torch.no_grad():
-                    row = {"step": done, **validate(plain)}
-                if judge and len(row) > 1:
-                    try:
-                        judge(gathered(), done, {k: v for k, v in row.items() if k != "step"})
-                    except (OSError, T2LError) as err:
-                        bar.write(f"Step {done} could not be kept as the best one ({err}).", file=sys.stderr)
-                    if not alone:
-                        _share(memory)
-                window = _Window()
+                with window.pause():
+                    if done == config.steps and export and main and not sharded:
+                        # It may take minutes: whoever ends it must not lose what training has made.
+                        with suppress(OSError, T2LError):
+                            export(plain, done)
+                    network.eval()
+                    with torch.no_grad():
+                        row = {"step": done, **validate(plain)}
+                    if judge and len(row) > 1:
+                        try:
+                            judge(gathered(), done, {k: v for k, v in row.items() if k != "step"})
+                        except (OSError, T2LError) as err:
+                            bar.write(
+                                f"Step {done} could not be kept as the best one ({err}).", file=sys.stderr
+                            )
+                        if not alone:
+                            _share(memory)
                 write(row)
                 if main:
                     line = "  ".join(f"{k} {v:.4g}" for k, v in row.items())
@@ -289,8 +291,8 @@ def fit(
             due = time.monotonic() - saved_at > config.save_minutes * 60 and done < total
             if _agreed(accelerator, due, False) if sharded else due and main:
                 saved_at = time.monotonic()
-                save(last=False)
-                window = _Window()
+                with window.pause():
+                    save(last=False)
         if main or sharded:
             save(last=True)
     if config.track:
@@ -455,13 +457,22 @@ def _share(memory: dict[str, Any]) -> None:
 
 
 class _Window:
-    """Means between two log lines, kept on the device until then."""
+    """Means between two log lines, kept on the device until then; of a resumed run, since it was resumed."""
 
     def __init__(self) -> None:
         self.start, self.rows = time.monotonic(), []
 
     def add(self, values: dict[str, Tensor], norm: Tensor) -> None:
         self.rows.append({k: v.detach().float() for k, v in {**values, "norm": norm}.items()})
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """A block whose time is not that of the steps."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.start += time.monotonic() - begun
 
     def close(self, accelerator: Any, alone: bool) -> dict[str, float]:
         seconds = time.monotonic() - self.start
