@@ -74,7 +74,7 @@ _BASES = (
     (r"llama-?3\.1", _llama("3.1")),
     (r"llama-?3\.2", _llama("3.2")),
     (r"llama-?3\.3", _llama("3.3")),
-    (r"llama-?3(?![.\d])", _LLAMA_3),
+    (r"llama-?3(?![._\d])", _LLAMA_3),
     (r"gemma-(1\.1|2b|7b|2-|3-|3n-)", _GEMMA),
     (r"^HuggingFaceTB/SmolLM", _APACHE),
     (r"^mistralai/(Mistral-7B|Mixtral-8x)", _APACHE),

@@ -55,6 +55,9 @@ def check_examples(pairs: Iterable[tuple[Any, Any]]) -> tuple[Example, ...]:
         if not _text(given).strip() and not _text(expected).strip():
             continue
         for value, what, most in ((given, "input", MAX_INPUT), (expected, "expected text", MAX_EXPECTED)):
+            if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+                shown = json.dumps(value, default=str)[:60]
+                raise T2LError(f"The {what} of row {number} is {shown}, no text; put it into quotes.")
             check_text(_text(value), f"{what} of row {number}", most)
         kept[Example(_text(given).strip(), _text(expected).strip())] = None
     if not kept:
@@ -99,7 +102,7 @@ def _text(value: Any) -> str:
     """A cell as text; of JSON a number is one too."""
     if value is None or (isinstance(value, float) and value != value):
         return ""
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else "\0"
+    return str(value)
 
 
 def _rows(text: str) -> list[tuple[Any, Any]]:

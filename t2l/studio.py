@@ -17,7 +17,7 @@ import zipfile
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as Stream
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from t2l.adapter import Adapter, Examples, title, unzip_folder, zip_folder
+from t2l.adapter import STORY, Adapter, Examples, title, unzip_folder, zip_folder
 from t2l.attach import target_modules, transformer_layers
 from t2l.base import DEFAULT_BASE, BaseModel, cache_folder, embedded_gguf, quiet
 from t2l.card import LICENSES, Measured, Sample, Told, is_hub_id, known_license
@@ -288,6 +288,8 @@ class Studio:
         self._lock = threading.RLock()
         # Of its own: who lists a shelf must not wait for an adapter in the making, or for the base.
         self._shelf_lock = threading.Lock()
+        # Visitors' folders in which something is being made, and how many things.
+        self._at_work: Counter[str] = Counter()
         self._generators: dict[str, Generator] = {}
         self._unfit: dict[str, str] = {}
         self._engine: Engine | None = None
@@ -557,7 +559,10 @@ class Studio:
         if len(start) + max(map(len, additions)) + 2 > MAX_DESCRIPTION:
             return ()
         texts = [start, *(f"{start}{stop} {addition}" for addition in additions)]
-        if not all(map(generator.encoder.fits, texts)):
+        with self._lock:
+            # A tokenizer remembers how it was asked last: never while another thread is within it.
+            fit = all(map(generator.encoder.fits, texts))
+        if not fit:
             return ()
         found = self._similarities(generator, texts).max(1)
         before, hints, at = float(found.values[0]), [], 1
@@ -757,7 +762,8 @@ class Studio:
         known = self._known(own, generator)
         # What was put together here must fit; of a person's own wordings it is said where they do not.
         made_up = [t for t in (*styled, *known) if len(t) <= self.limits.description]
-        texts = list(dict.fromkeys([*own, *filter(generator.encoder.fits, made_up)]))
+        with self._lock:
+            texts = list(dict.fromkeys([*own, *filter(generator.encoder.fits, made_up)]))
         checked = self._checked(examples, texts if generator.says_task else [])
         choosing, reporting = halves(checked)
         self._answer_tokens(choosing, len(texts))
@@ -838,7 +844,7 @@ class Studio:
             yield len(texts), file
             return
         manifest = []
-        with complete_or_absent(folder, first_wins=True) as work:
+        with self._working(visitor), complete_or_absent(folder, first_wins=True) as work:
             with zipfile.ZipFile(work / file.name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for number, text in enumerate(texts, 1):
                     adapter = self.make(text, checkpoint=checkpoint)
@@ -880,6 +886,18 @@ class Studio:
                 self._shelves.popitem(last=False)
             return self._shelves[name]
 
+    @contextmanager
+    def _working(self, visitor: str) -> Iterator[None]:
+        """Within the block nobody's room is made by removing what is this visitor's."""
+        name = self.shelf_of(visitor).folder.name
+        with self._shelf_lock:
+            self._at_work[name] += 1
+        try:
+            yield
+        finally:
+            with self._shelf_lock:
+                self._at_work[name] -= 1
+
     def _make_room(self, visitor: str) -> None:
         """Removes what is longest unused until the rest fits: a visitor's shelf with the files made of it.
 
@@ -913,7 +931,7 @@ class Studio:
                 if total <= self.limits.visitors_bytes:
                     return
                 # What was used meanwhile is not what was used longest ago.
-                if name != used.name and last_used(name) == times[name]:
+                if name != used.name and last_used(name) == times[name] and not self._at_work[name]:
                     self._shelves.pop(name, None)
                     for place in places(name):
                         shutil.rmtree(place, ignore_errors=True)
@@ -974,7 +992,7 @@ class Studio:
         shelf = self.shelf_of(visitor)
         folder = self._zip_folder(shelf, id)
         file = folder / f"t2l-{_slug(shelf.entry(id).name)}-{id[:6]}.zip"
-        if not file.is_file():
+        if not _newer(file, shelf.folder / id / STORY):
             # Verified once: what a person takes along must be whole.
             shelf.get(id)
             zip_folder(shelf.folder / id, file)
@@ -1128,6 +1146,13 @@ def _bytes(folder: Path) -> int:
         with suppress(FileNotFoundError):
             total += file.stat().st_size if file.is_file() else 0
     return total
+
+
+def _newer(file: Path, than: Path) -> bool:
+    """Whether a file is there that is no older than another one."""
+    with suppress(OSError):
+        return file.stat().st_mtime_ns >= than.stat().st_mtime_ns
+    return False
 
 
 def _slug(text: str) -> str:

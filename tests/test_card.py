@@ -217,7 +217,10 @@ def test_a_known_base_brings_its_licence(base: str, license: str, prefix: str) -
     )
 
 
-@pytest.mark.parametrize("base", ["Qwen/Qwen2.5-3B-Instruct", "some/base", "deepseek-ai/llama-distill"])
+@pytest.mark.parametrize(
+    "base",
+    ["Qwen/Qwen2.5-3B-Instruct", "some/base", "deepseek-ai/llama-distill", "nvidia/Llama-3_3-Nemotron-8B"],
+)
 def test_the_licence_of_an_unknown_base_must_be_given(base: str) -> None:
     with pytest.raises(T2LError, match="is not known here; read it and give it, one of "):
         license_of(base)

@@ -706,6 +706,12 @@ def test_methods_and_controls_answer_with_the_adapters_that_they_name(tmp_path: 
     assert "64 training examples" in asks("dnd_64", task, tasks, sources, 3, 1)
     (ask,) = asks("dnd_other", task, tasks, sources, 3, seeds=1)
     assert ask.of != "copy" and same(METHODS["dnd_other"].adapter(sources, ask), prompted(ask.of, 16, 0))
+    # Its prompts are part of what is asked, and too few of them are none.
+    assert ask.examples == drawn(suite[ask.of], 16, 0)
+    few = [replace(one, train=one.train[:3]) if one.name == ask.of else one for one in tasks]
+    assert f"{ask.of}, its control, has no 16 training examples" in asks(
+        "dnd_other", task, few, sources, 3, 1
+    )
     made = {
         name: METHODS[name].adapter(sources, asks(name, task, tasks, sources, 3, 1)[0]) for name in CONTROLS
     }

@@ -229,6 +229,10 @@ def test_rows_are_kept_and_not_made_again(small: BaseModel, tasks, tmp_path: Pat
     assert evaluate(*args, out, limit=2) == first and out.read_bytes() == data
     # A measurement from the start gives the same rows in the same order.
     assert without_times(evaluate(*args, tmp_path / "again.jsonl", limit=2)) == without_times(first)
+    # Another program's file of one line is none that was cut off.
+    (tmp_path / "other.json").write_text('{"hours": "of work"}')
+    with pytest.raises(T2LError, match="line 1: not a row"):
+        read_rows(tmp_path / "other.json")
     # An interruption within the last line, or before its end: what is cut off is made again.
     for cut in (1, 30, len(data) - data.rindex(b"\n", 0, -1) - 2):
         out.write_bytes(data[:-cut])

@@ -65,7 +65,11 @@ def test_numbers_of_json_and_lines_within_quotes_are_texts() -> None:
         (b"input,expected\na\0,b\n", "zero bytes"),
         (b"[" * 100_000, "not JSON"),
         (b'{"input": "a"}', "Row 1 is .* has no input and expected"),
-        (b'[{"input": ["a"], "expected": "b"}]', "row 1 holds the control character"),
+        (b'[{"input": ["a"], "expected": "b"}]', r'input of row 1 is \["a"\], no text; put it into quotes'),
+        (
+            b'[{"input": "a", "expected": true}]',
+            "expected text of row 1 is true, no text; put it",
+        ),
         (b"x" * (MAX_BYTES + 1), "take a sample"),
         (b"input,expected\n" + b"a,b\n" * 100_000, f"more than {MAX_ROWS:,} rows"),
         (b"input,expected\na," + b"b" * 2001 + b"\n", "has 2,001 characters"),

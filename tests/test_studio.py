@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -269,6 +270,55 @@ def test_files_of_visitors_without_a_shelf_make_room_too(studio: Studio, tmp_pat
         *_, (_, file) = small.batch([PLURAL], visitor=f"visitor-{number:016}")
         assert file and file.is_file()
     assert len(list(small._files.glob("*/batches/*/*.zip"))) == 2
+
+
+def test_a_batch_that_is_being_made_makes_no_room(studio: Studio, tmp_path: Path) -> None:
+    size = studio.describe(PLURAL).bytes
+    small = Studio(shelf=tmp_path, limits=Limits(visitors_bytes=2 * size + size // 2))
+    small._generators, small._engine = studio._generators, studio._engine
+    growing = small.batch([PLURAL, "Sort the words.", "Name the capital."], visitor=f"{SESSION}number-1")
+    assert next(growing) == (1, None)
+    small.describe(PLURAL, visitor=BOB)
+    small.describe("Say the opposite.", visitor=BOB)
+    *_, (count, file) = growing
+    assert count == 3 and file and file.is_file()
+    # Afterwards it is as any other.
+    small.describe("Count the letters.", visitor=BOB)
+    assert not file.exists()
+
+
+def test_a_zip_tells_what_the_shelf_tells(studio: Studio) -> None:
+    one = Adapter(studio.generator.spec.zeros(), "", "", "", source="alice/lora")
+    id = studio.shelf.add(one).id
+    studio.rename(id, "mine")
+
+    def source() -> str:
+        with zipfile.ZipFile(studio.zip(id)) as archive:
+            return json.loads(archive.read(f"{id}/t2l.json"))["source"]
+
+    assert source() == "alice/lora"
+    studio.shelf.add(replace(one, source="bob/lora"))
+    assert studio.adapter(id).source == source() == "bob/lora"
+    studio.delete(id)
+
+
+def test_no_two_threads_are_within_the_encoders_tokenizer(studio: Studio, monkeypatch) -> None:
+    encoder, held = studio.generator.encoder, []
+    asked = encoder._tokenizer
+
+    class Watched:
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            held.append(studio._lock._is_owned())
+            return asked(*args, **kwargs)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asked, name)
+
+    monkeypatch.setattr(encoder, "_tokenizer", Watched())
+    studio.hints("Give the plural of the noun")
+    studio.likeness("Give the plural of the noun")
+    studio.better_wording(["Give the plural."], [Example(n, f"{n}s") for n in ("cat", "dog", "cow", "hen")])
+    assert len(held) > 4 and all(held)
 
 
 def test_what_a_link_opens_takes_no_room_of_what_is_there(

@@ -502,6 +502,13 @@ def test_a_run_whose_state_is_shared_out_resumes_to_the_same_numbers(tmp_path: P
     assert not (tmp_path / "cut" / "state.pt").exists()
     with pytest.raises(T2LError, match=r"fit.clip was 1\.0, now 2\.0"):
         run(tmp_path / "cut", clip=2.0)
+    # Of two kinds of state neither begins the other's run anew.
+    monkeypatch.setattr(loop, "is_sharded", lambda accelerator: False)
+    with pytest.raises(T2LError, match="holds a run whose state was shared out"):
+        run(tmp_path / "cut")
+    monkeypatch.setattr(loop, "is_sharded", lambda accelerator: True)
+    with pytest.raises(T2LError, match="holds a run whose state was not shared out"):
+        run(tmp_path / "whole")
     resumed, _ = run(tmp_path / "cut")
     assert torch.equal(whole, resumed)
     assert exported[0][0] == 17 and exported[0][1].abs().sum() > 0.1

@@ -223,11 +223,6 @@ def _shown(sources: Sources, ask: Ask) -> LoRAWeights:
     return _prompted(sources, (example.input for example in ask.examples))
 
 
-def _shown_another(sources: Sources, ask: Ask) -> LoRAWeights:
-    examples = drawn(sources.tasks[ask.of or ""], len(ask.examples), ask.seed or 0)
-    return _prompted(sources, (example.input for example in examples))
-
-
 def _shown_nothing(sources: Sources, ask: Ask) -> LoRAWeights:
     assert sources.generator
     if not isinstance(sources.generator.network, DnD):
@@ -282,7 +277,8 @@ class Method:
     @property
     def leads(self) -> bool:
         """Whether it answers with a generated adapter of the task itself: what is evaluated."""
-        return self.whose is _own or (self.adapter is _shown and self.examples == N_PROMPTS)
+        shown = self.adapter is _shown and self.whose is _itself
+        return self.whose is _own or (shown and self.examples == N_PROMPTS)
 
     @property
     def tells(self) -> bool:
@@ -405,7 +401,7 @@ METHODS = {
     "dnd": _dnd(N_PROMPTS),
     "dnd_other": Method(
         "control: Drag-and-Drop, another task's prompts",
-        adapter=_shown_another,
+        adapter=_shown,
         whose=_another,
         needs="generator",
         examples=N_PROMPTS,
@@ -472,7 +468,11 @@ def asks(
         if text is None and number is not None:
             text = task.descriptions[number]
         if method.drawn:
-            every = [(seed, drawn(task, method.examples, seed)) for seed in range(seeds)]
+            # Of a control the examples are the other task's.
+            shown = next((other for other in tasks if other.name == of), task)
+            if len(shown.train) < (method.examples or 0):
+                return f"{shown.name}, its control, has no {method.examples} training examples"
+            every = [(seed, drawn(shown, method.examples, seed)) for seed in range(seeds)]
         else:
             every = [(None, task.train[: method.examples])]
         found += [Ask(task, number, of, text, examples, seed) for seed, examples in every]

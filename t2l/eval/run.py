@@ -326,6 +326,10 @@ _KEY = (
 )
 
 
+# Of every row, see `_KEY`.
+_BEGINNING = b'{"method": "'
+
+
 def row_key(row: dict[str, Any]) -> tuple:
     """What names the question of a row; rows of older versions lack some of it, which counts as None."""
     return tuple(row.get(name) for name in _KEY)
@@ -342,7 +346,9 @@ def read_rows(file: str | Path) -> list[dict[str, Any]]:
     except OSError as err:
         raise T2LError(f"{file} cannot be read ({err}); give a file that `t2l eval` wrote.") from err
     rows = []
-    for number, line in enumerate([*lines, last] if _is_row(last) else lines, 1):
+    # What was cut off has a row's beginning.
+    cut = last.startswith(_BEGINNING) or _BEGINNING.startswith(last)
+    for number, line in enumerate(lines if cut and not _is_row(last) else [*lines, last], 1):
         if not _is_row(line):
             raise T2LError(f"{file}, line {number}: not a row; remove that line or choose another file.")
         rows.append(json.loads(line))

@@ -590,6 +590,7 @@ def _resume(
     """Loads the state if there is one; returns the steps already done."""
     file = folder / STATE
     if not file.exists():
+        _refuse_other(folder, _sharded(folder) / PROGRESS, "whose state was shared out (FSDP, DeepSpeed)")
         return 0
     try:
         refuse_changes(folder / RUN, settings, known)
@@ -645,11 +646,18 @@ def _resume_sharded(
     """As `_resume`, but the weights follow once accelerate has shared them out."""
     file = _sharded(folder) / PROGRESS
     if not file.exists():
+        _refuse_other(folder, folder / STATE, "whose state was not shared out")
         return 0
     refuse_changes(folder / RUN, settings, known)
     progress = json.loads(file.read_text(encoding="utf-8"))
     memory.update(progress["memory"])
     return int(progress["step"])
+
+
+def _refuse_other(folder: Path, state: Path, kind: str) -> None:
+    """Raises T2LError where a run of the other kind would be begun anew and written over."""
+    if state.exists():
+        raise T2LError(f"{folder} holds a run {kind}; continue it so, or choose another --out.")
 
 
 def _sharded(folder: Path) -> Path:
