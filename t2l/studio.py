@@ -896,7 +896,8 @@ class Studio:
             yield
         finally:
             with self._shelf_lock:
-                self._at_work[name] -= 1
+                # Without those at zero: visitors are many.
+                self._at_work -= Counter([name])
 
     def _make_room(self, visitor: str) -> None:
         """Removes what is longest unused until the rest fits: a visitor's shelf with the files made of it.

@@ -283,6 +283,7 @@ def test_a_batch_that_is_being_made_makes_no_room(studio: Studio, tmp_path: Path
     *_, (count, file) = growing
     assert count == 3 and file and file.is_file()
     # Afterwards it is as any other.
+    assert not small._at_work
     small.describe("Count the letters.", visitor=BOB)
     assert not file.exists()
 
