@@ -122,8 +122,8 @@ def main() -> None:
     was = general.training.get("specialist")
     # What a specialist that goes brought alone. `t2l train distill` has the name of its second teacher there.
     former = set(was.get("brought", was.get("tasks", ()))) if isinstance(was, dict) else set()
-    kept = [name for name in learned(args.general) if name not in former]
-    brought = {*learned(args.specialist), *names}
+    kept = dict.fromkeys(name for name in learned(args.general) if name not in former)
+    brought = sorted({*learned(args.specialist), *names} - kept.keys())
     known = general.index
     if known is not None:
         old = known.subset([n for n, name in enumerate(known.names) if name not in names | former])
@@ -135,9 +135,8 @@ def main() -> None:
         )
     training = {
         **general.training,
-        "tasks": [*dict.fromkeys(kept), *sorted(brought - set(kept))],
-        "specialist": dict(special.training)
-        | {"tasks": sorted(names), "brought": sorted(brought - set(kept))},
+        "tasks": [*kept, *brought],
+        "specialist": dict(special.training) | {"tasks": sorted(names), "brought": brought},
         "gate": right,
     }
     replace(result, training=training, index=centres, _id="").save(args.out)

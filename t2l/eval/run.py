@@ -324,9 +324,7 @@ _KEY = (
     *("method", "task", "description", "seed", "adapter_of", "format"),
     *("limit", "data", "weights_id", "dtype", "generator_id", "adapters_id"),
 )
-
-
-# Of every row, see `_KEY`.
+# Of every row.
 _BEGINNING = b'{"method": "'
 
 

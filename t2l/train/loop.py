@@ -213,6 +213,23 @@ def fit(
                     "command again: it continues from the last checkpoint."
                 ) from err
 
+    def judged(validate: Callable[[nn.Module], dict[str, float]]) -> dict[str, float]:
+        if done == config.steps and export and main and not sharded:
+            # It may take minutes: whoever ends it must not lose what training has made.
+            with suppress(OSError, T2LError):
+                export(plain, done)
+        network.eval()
+        with torch.no_grad():
+            losses = validate(plain)
+        if judge and losses:
+            try:
+                judge(gathered(), done, losses)
+            except (OSError, T2LError) as err:
+                bar.write(f"Step {done} could not be kept as the best one ({err}).", file=sys.stderr)
+            if not alone:
+                _share(memory)
+        return losses
+
     saved_at, window = time.monotonic(), _Window()
     total = min(config.steps, stop_after or config.steps)
     shown = main and accelerator.is_local_main_process
@@ -268,22 +285,7 @@ def fit(
                 write(row)
             if validate and (done % config.validate_every == 0 or done == config.steps):
                 with window.pause():
-                    if done == config.steps and export and main and not sharded:
-                        # It may take minutes: whoever ends it must not lose what training has made.
-                        with suppress(OSError, T2LError):
-                            export(plain, done)
-                    network.eval()
-                    with torch.no_grad():
-                        row = {"step": done, **validate(plain)}
-                    if judge and len(row) > 1:
-                        try:
-                            judge(gathered(), done, {k: v for k, v in row.items() if k != "step"})
-                        except (OSError, T2LError) as err:
-                            bar.write(
-                                f"Step {done} could not be kept as the best one ({err}).", file=sys.stderr
-                            )
-                        if not alone:
-                            _share(memory)
+                    row = {"step": done, **judged(validate)}
                 write(row)
                 if main:
                     line = "  ".join(f"{k} {v:.4g}" for k, v in row.items())
